@@ -1,0 +1,180 @@
+"""The whole job: from images to a searched, trained, judged and exported network.
+
+Everything else is a part of it.
+"""
+
+import json
+import os
+import platform
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+from torch import nn
+
+from nasturtium.core.config import SearchConfig
+from nasturtium.core.errors import UsageError
+from nasturtium.estimators.train import searched_jointly
+from nasturtium.export.bundle import write_bundle
+from nasturtium.methods.base import METHODS, Json, Stage, Task
+from nasturtium.methods.pace import Pace
+from nasturtium.methods.retrain import Contender, Retrain, RetrainPace, contenders, trained
+from nasturtium.methods.verdict import Judgement
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.result import Result, example_of
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.spaces.base import SPACES, make_space
+from nasturtium.study.budget import Budget
+from nasturtium.study.progress import SILENT, Progress
+from nasturtium.study.run import Run
+from nasturtium.training.data.base import DataSource
+from nasturtium.training.data.sources import Spec, open_data
+from nasturtium.training.device import make_fabric
+from nasturtium.training.normalise import Normalise
+from nasturtium.training.settings import TrainSettings
+
+SEARCH_SHARE = 0.4  # of a time budget; the rest trains the found network and its rivals
+REPORTED = ("nasturtium", "torch", "numpy", "lightning-fabric", "onnxruntime")
+
+Space = str | Blueprint | Callable[[tuple[int, int, int], int], nn.Module]
+"""A registered name, a blueprint, or a function (an `nn.Module` class) of the input shape and the classes."""
+
+
+def run_job(
+    config: SearchConfig,
+    *,
+    data: Spec | None = None,
+    space: Space | None = None,
+    command: str = "",
+    progress: Progress = SILENT,
+) -> Result:
+    """Search, retrain, judge, export and report; a run that was interrupted goes on where it was.
+
+    `data` and `space` are given where they are objects of the caller instead of the config's names. Raises
+    `NasturtiumError`s; whatever was finished by then stays in the run.
+    """
+    method = METHODS.get(config.method)
+    if space is None:
+        SPACES.get(config.space)  # an unknown name is refused before images are read
+    source = open_data(config.data if data is None else data, image_size=config.image_size)
+    task = prepare(config, source, config.space if space is None else space)
+    stages = method(task)
+    stored = {
+        **config.model_dump(mode="json", exclude={"run", "folder", "device"}),
+        "images": task.splits.train.fingerprint[:16],
+    }
+    space_json = task.blueprint.space.to_dict()
+    with Run.open(
+        config.folder, config.name, config=stored, space=space_json, seed=config.seed, command=command
+    ) as run:
+        run.stage("facts", partial(_facts, source, task, own_space=space is not None))
+        arch = Architecture.from_json(json.dumps(_each(run, stages, progress)["architecture"]))
+        run.stage("found", partial(_found, task, arch))
+        nets = _retrain(run, config, task, arch, progress)
+        _each(run, [Judgement(task, nets)], progress)
+        run.stage("export", partial(_export, run, task, nets[0]))
+    result = Result.read(config.folder, config.name, task.final)
+    result.report()
+    return result
+
+
+def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
+    """The task of a config. What can't work is refused here, before anything is computed or stored."""
+    budget = Budget.parse(config.budget)
+    training = TrainSettings.parse({"mirror": source.mirror, **config.training})
+    blueprint, final = (
+        _blueprint(config, source, space, sizes) for sizes in (config.search_net, config.final_net)
+    )
+    final.space.sample(np.random.default_rng(0))  # constraints that contradict each other show themselves
+    return Task(
+        blueprint=blueprint,
+        final=final,
+        splits=source.splits(config.seed),
+        training=training,
+        searching=config.searching,
+        budget=Budget(budget.amount * SEARCH_SHARE, "seconds") if budget.unit == "seconds" else budget,
+        fabric=make_fabric(config.device, training.precision),
+        seed=config.seed,
+        mirror=training.mirror,
+    )
+
+
+def _blueprint(config: SearchConfig, source: DataSource, space: Space, sizes: dict[str, int]) -> Blueprint:
+    shape, classes = source.input_shape, len(source.classes)
+    if isinstance(space, str):
+        blueprint = make_space(space, shape, classes, sizes)
+    elif sizes:
+        raise UsageError(f"network sizes ({', '.join(sizes)}) belong to spaces with a name, not to your own")
+    else:
+        blueprint = space if isinstance(space, Blueprint) else Blueprint(partial(space, shape, classes))
+    return searched_jointly(blueprint, config.search_settings)
+
+
+def _each(run: Run, stages: Sequence[Stage], progress: Progress) -> Json:
+    """Run the stages that are not done yet; what the last one found."""
+    payload: Json = {}
+    for stage in stages:
+        payload = run.stage(stage.name, partial(stage.run, run, progress))
+    return payload
+
+
+def _retrain(
+    run: Run, config: SearchConfig, task: Task, found: Architecture, progress: Progress
+) -> list[Contender]:
+    """Train the found network and its rivals alike."""
+    budget = Budget.parse(config.budget)
+    timed = budget.unit == "seconds" and "epochs" not in config.training
+    seconds = budget.amount * (1 - SEARCH_SHARE) if timed else None
+    pace = Pace(**_each(run, [RetrainPace(task, seconds, 2 + config.random_networks)], progress))
+    nets = contenders(task, found, config.random_networks, pace.epochs)
+    _each(run, [Retrain(task, nets, pace)], progress)
+    return nets
+
+
+def _facts(source: DataSource, task: Task, *, own_space: bool) -> Json:
+    """What a reader of the run needs to know of its data, space, software and machine."""
+    splits = task.splits
+    return {
+        "data": source.name,
+        "input_shape": list(source.input_shape),
+        "classes": list(source.classes),
+        "splits": {
+            "search-train": len(splits.search_train),
+            "search-valid": len(splits.search_valid),
+            "train": len(splits.train),
+            "test": len(splits.test),
+        },
+        "own_space": own_space,
+        "space_size": _size(task.final.space),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in REPORTED}},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": str(os.cpu_count()),
+            "device": str(task.fabric.device),
+        },
+    }
+
+
+def _size(space: SearchSpace) -> str:
+    try:
+        return f"{space.size():,}"
+    except UsageError:  # constraints over many decisions
+        return "too entangled to count"
+
+
+def _found(task: Task, arch: Architecture) -> Json:
+    notation = task.final.notation
+    return {"architecture": json.loads(arch.to_json()), "notation": notation(arch) if notation else None}
+
+
+def _export(run: Run, task: Task, found: Contender) -> Json:
+    """Write the trained network, which takes images as floats 0–1 and normalises them itself."""
+    assert found.arch is not None
+    normalise = Normalise.measured(task.splits.train)
+    net = nn.Sequential(OrderedDict(normalise=normalise, network=trained(run, found))).eval()
+    result = Result(run)
+    example = example_of(task.splits.train.input_shape)
+    return write_bundle(net, found.arch, example, run.folder, title=result.title, notes=result.notes)

@@ -1,0 +1,53 @@
+"""What a method is: a short list of stages that end with an architecture."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lightning_fabric import Fabric
+
+from nasturtium.core.registry import Registry
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.study.budget import Budget
+from nasturtium.study.progress import Progress
+from nasturtium.study.run import Run
+from nasturtium.training.data.image_set import Splits
+from nasturtium.training.settings import TrainSettings
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be searched, with what. `budget` is the search's own part.
+
+    `blueprint` is the network at its search size, `final` the same space at the size that is trained in the
+    end. `training` are the final training's settings, `searching` what a person changed about the search.
+    """
+
+    blueprint: Blueprint
+    final: Blueprint
+    splits: Splits
+    training: TrainSettings
+    searching: Json
+    budget: Budget
+    fabric: Fabric
+    seed: int
+    mirror: bool
+
+
+class Stage(Protocol):
+    """A part of a search. Finished stages are kept in the run and not repeated; a killed one is run again."""
+
+    name: str
+
+    def run(self, run: Run, progress: Progress) -> Json:
+        """What the stage found;
+
+        the last stage of a method gives `architecture` and, if it has one, `curve`.
+        """
+
+
+Method = Callable[[Task], Sequence[Stage]]
+
+METHODS: Registry[Method] = Registry("methods", "method")

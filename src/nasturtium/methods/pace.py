@@ -1,0 +1,108 @@
+"""From a time budget to a number of steps: measured once, written down, then followed, also when resumed.
+
+Schedules need to know their end, and two networks are only comparable after equally many steps. So time is
+turned into epochs before the work begins, not by a clock that stops it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from nasturtium.core.seeds import seed_for
+from nasturtium.methods.base import Json, Stage, Task
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.study.progress import Progress
+from nasturtium.study.run import Run
+from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.trainer import fit
+
+PACE = "pace"
+FEWEST_EPOCHS = (
+    8  # below this many passes epochs are shortened, so that schedules and curves keep their shape
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """`epochs` epochs of `steps` steps each."""
+
+    epochs: int
+    steps: int
+
+    def to_dict(self) -> Json:
+        """The fields by name."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, run: Run) -> "Pace":
+        """The pace that was written down for the search of `run`."""
+        return cls(**run.stages()[PACE].payload)
+
+    @classmethod
+    def within(cls, seconds: float, *, step_seconds: float, pass_steps: int, most_epochs: int) -> "Pace":
+        """What fits into `seconds`, where a pass over the data has `pass_steps` steps."""
+        total = max(int(seconds / step_seconds), FEWEST_EPOCHS)
+        epochs = min(max(total // pass_steps, FEWEST_EPOCHS), most_epochs)
+        return cls(epochs, max(min(total // epochs, pass_steps), 1))
+
+
+def seconds_per_step(run_steps: Callable[[int], object]) -> float:
+    """Seconds of one step, as the median of three timings after a warm-up;
+
+    `run_steps(n)` does n real steps.
+    """
+    run_steps(1)
+    timings = []
+    for _ in range(3):
+        began = perf_counter()
+        run_steps(2)
+        timings.append((perf_counter() - began) / 2)
+    return median(timings)
+
+
+def time_training(blueprint: Blueprint, images: ImageSet, task: Task) -> float:
+    """Seconds of a training step, as the mean over two random architectures."""
+    rng = np.random.default_rng(seed_for(task.seed, "pace"))
+
+    def one() -> float:
+        net = blueprint.build(blueprint.space.sample(rng), task.seed)
+        settings = task.training.model_copy(update={"epochs": 1, "warmup_epochs": 0})
+        return seconds_per_step(
+            lambda n: fit(net, images, settings, seed=0, fabric=task.fabric, steps_per_epoch=n)
+        )
+
+    return (one() + one()) / 2
+
+
+class Paced(Protocol):
+    """A stage that can tell how far its budget goes."""
+
+    name: str
+
+    def pace(self, progress: Progress) -> Pace:
+        """Measured on this machine, now."""
+
+    def run(self, run: Run, progress: Progress) -> Json:
+        """The stage itself."""
+
+
+def paced(search: Paced) -> list[Stage]:
+    """Two stages: measure and write down the pace, then search at it."""
+    return [Timing(search), search]
+
+
+class Timing:
+    """Measures how much fits into the budget, once."""
+
+    name = PACE
+
+    def __init__(self, search: Paced) -> None:
+        self._search = search
+
+    def run(self, run: Run, progress: Progress) -> Json:
+        """The pace."""
+        return self._search.pace(progress).to_dict()

@@ -1,0 +1,124 @@
+"""What every choice module is:
+
+it names decisions, holds candidates, and consumes gates that somebody else makes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from nasturtium.core.errors import NasturtiumError
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.conditions import When
+from nasturtium.space.decision import Decision, Option, members
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Which options of a decision run (by position), and their weights (one per entry of `index`).
+
+    `weight` None means that each runs with weight exactly one, so that a single path equals the derived
+    network bit for bit.
+    """
+
+    index: tuple[int, ...]
+    weight: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Building:
+    """What constructors build: the candidates of one architecture (`arch`), or all of them (None).
+
+    `affine` says whether the BatchNorms of candidate operations get a scale and a shift; in a mixture these
+    would only rescale the architecture parameters.
+    """
+
+    arch: Architecture | None = None
+    affine: bool = True
+
+
+_EVERYTHING = Building()
+_building: ContextVar[Building] = ContextVar("building", default=_EVERYTHING)
+
+
+@contextmanager
+def building(what: Building) -> Iterator[None]:
+    """Constructors called inside build `what`."""
+    token = _building.set(what)
+    try:
+        yield
+    finally:
+        _building.reset(token)
+
+
+def current() -> Building:
+    """What is being built right now."""
+    return _building.get()
+
+
+def wanted(decision: Decision) -> tuple[Option, ...]:
+    """The options whose candidates must be constructed now."""
+    arch = current().arch
+    return decision.options if arch is None else members(arch[decision.name])
+
+
+class Undecided(NasturtiumError):
+    """A network with open choices was run outside a supernet."""
+
+
+class Choice(nn.Module):
+    """A module with decisions in it. Subclasses say which, and what `forward` does with their gates."""
+
+    null = False  # may a relaxation add a candidate that outputs zero?
+    _board: dict[str, Gate] | None = None
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions made here; the same name elsewhere is the same decision."""
+        raise NotImplementedError
+
+    def branches(self) -> Iterable[tuple[When | None, nn.Module]]:
+        """Children, each with the literal under which it is used (None: always)."""
+        return ()
+
+    def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
+        """The plain module that `arch` makes of this one; `inner` derives a child."""
+        raise NotImplementedError
+
+    def connect(self, board: dict[str, Gate]) -> None:
+        """Take gates from `board` from now on; its owner refreshes them before each forward pass."""
+        self._board = board
+
+    def gate(self, name: str) -> Gate:
+        """The gate of decision `name`; raises `Undecided` where nobody has made one."""
+        if self._board is None or name not in self._board:
+            raise Undecided(
+                f"decision {name!r} of this {type(self).__name__} is undecided: put the"
+                " network into a Supernet, or make a plain one with Blueprint.build(arch, seed) or derive(module, arch)"
+            )
+        return self._board[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # gates hold tensors of the autograd graph, which can be neither copied nor pickled
+        return {key: value for key, value in self.__dict__.items() if key != "_board"}
+
+
+def mix(gate: Gate, run: Callable[[int], Tensor]) -> Tensor:
+    """The sum of what the gate's options give, weighted if the gate has weights.
+
+    `run` takes an option's position.
+    """
+    if gate.weight is None:
+        return add(run(i) for i in gate.index)
+    return add(run(i) * gate.weight[at] for at, i in enumerate(gate.index))
+
+
+def add(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of one or more tensors of one shape."""
+    first, *rest = tensors
+    for tensor in rest:
+        first = first + tensor
+    return first

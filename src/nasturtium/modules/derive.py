@@ -1,0 +1,43 @@
+"""From a network with choices and an architecture to a plain network."""
+
+import copy
+
+from torch import nn
+
+from nasturtium.modules.choice import Choice
+from nasturtium.modules.walk import space_of
+from nasturtium.space.architecture import Architecture
+
+
+def derive(module: nn.Module, arch: Architecture) -> nn.Module:
+    """A plain module without choices that computes what `arch` computes inside `module`, with copies of its
+    weights.
+
+    Raises `UsageError` naming the decision if `arch` is no architecture of `module`.
+    """
+    return strip(module, space_of(module).validate(arch))
+
+
+def strip(module: nn.Module, arch: Architecture) -> nn.Module:
+    """`derive` for a module that holds the candidates of `arch` only, and so no longer shows its whole
+    space.
+    """
+    done: dict[int, nn.Module] = {}
+
+    def inner(part: nn.Module) -> nn.Module:
+        if id(part) not in done:
+            done[id(part)] = part.derive(arch, inner) if isinstance(part, Choice) else _plain_copy(part)
+        return done[id(part)]
+
+    def _plain_copy(part: nn.Module) -> nn.Module:
+        children = part._modules
+        part._modules = {}
+        try:
+            plain = copy.deepcopy(part)
+        finally:
+            part._modules = children
+        for name, child in children.items():
+            plain._modules[name] = None if child is None else inner(child)
+        return plain
+
+    return inner(module)

@@ -1,0 +1,62 @@
+"""Sizes that are decisions: widths, kernel sizes, and numbers computed from them."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from nasturtium.core.errors import UsageError
+from nasturtium.space.decision import Decision
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A size to be chosen, e.g. `Dim("mlp/width", (64, 128))`; the same name is the same size everywhere."""
+
+    name: str
+    options: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if any(option < 1 for option in self.options):
+            raise UsageError(f"dimension {self.name!r}: sizes must be 1 or more, got {self.options}")
+
+    @property
+    def decision(self) -> Decision:
+        """The decision that this size is."""
+        return Decision(self.name, self.options, ordered=True)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A size computed from other sizes, e.g. the width after a concatenation. Made by `derived`."""
+
+    function: Callable[..., int]
+    dims: tuple[Dim, ...]
+
+
+Size = int | Dim | Derived
+
+
+def derived(function: Callable[..., int], *dims: Dim) -> Derived:
+    """The size `function(*sizes)` of the given dimensions."""
+    return Derived(function, dims)
+
+
+def dims_of(size: Size) -> tuple[Dim, ...]:
+    """The dimensions that a size depends on."""
+    if isinstance(size, int):
+        return ()
+    return (size,) if isinstance(size, Dim) else size.dims
+
+
+def evaluate(size: Size, value: Callable[[Dim], int]) -> int:
+    """The size when `value` gives the size of each dimension."""
+    if isinstance(size, int):
+        return size
+    return value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
+
+
+def possible(size: Size) -> Iterator[int]:
+    """Every value that a size can take."""
+    dims = dims_of(size)
+    for values in itertools.product(*(dim.options for dim in dims)):
+        yield evaluate(size, dict(zip(dims, values, strict=True)).__getitem__)

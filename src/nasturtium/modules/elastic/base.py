@@ -1,0 +1,52 @@
+"""What elastic layers share: they own the largest weights and use a slice of them."""
+
+from nasturtium.core.errors import UsageError
+from nasturtium.modules.choice import Choice, current
+from nasturtium.modules.dims import Dim, Size, dims_of, evaluate, possible
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.decision import Decision
+
+
+class ElasticLayer(Choice):
+    """A layer with sizes that are decisions.
+
+    It cannot mix several sizes, so it needs gates with one option.
+    """
+
+    def __init__(self, *sizes: Size) -> None:
+        super().__init__()
+        self._dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """One per dimension that the layer depends on."""
+        return tuple(dim.decision for dim in self._dims)
+
+    def size(self, size: Size) -> int:
+        """The size that the gates choose."""
+        return evaluate(size, self._gated)
+
+    def _gated(self, dim: Dim) -> int:
+        gate = self.gate(dim.name)
+        if len(gate.index) != 1:
+            raise UsageError(
+                f"{type(self).__name__} needs one size for {dim.name!r} but got a mixture of"
+                f" {len(gate.index)}; choose a method that runs one path at a time"
+            )
+        return dim.options[gate.index[0]]
+
+
+def built(size: Size) -> int:
+    """The size to allocate now: that of the architecture being built, or the largest."""
+    arch = current().arch
+    return max(possible(size)) if arch is None else chosen(size, arch)
+
+
+def chosen(size: Size, arch: Architecture) -> int:
+    """The size in `arch`."""
+
+    def value(dim: Dim) -> int:
+        number = arch[dim.name]
+        assert isinstance(number, int)
+        return number
+
+    return evaluate(size, value)

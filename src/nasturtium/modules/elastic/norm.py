@@ -1,0 +1,52 @@
+"""A BatchNorm with elastic width."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nasturtium.modules.choice import current
+from nasturtium.modules.dims import Size
+from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.space.architecture import Architecture
+
+
+class ElasticBatchNorm2d(ElasticLayer):
+    """`nn.BatchNorm2d` whose number of channels may be a decision; narrower ones use the first channels.
+
+    Running statistics are shared by slicing too, so recalibrate them before scoring a sub-network.
+    """
+
+    def __init__(self, channels: Size) -> None:
+        super().__init__(channels)
+        self.channels = channels
+        self.largest = nn.BatchNorm2d(built(channels), affine=current().affine)
+
+    def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
+        """An `nn.BatchNorm2d` with the chosen slice of parameters and statistics."""
+        channels = chosen(self.channels, arch)
+        norm = nn.BatchNorm2d(channels, affine=self.largest.affine)
+        values = self.largest.state_dict()
+        with torch.no_grad():
+            for name, tensor in norm.state_dict().items():
+                tensor.copy_(values[name][:channels] if values[name].dim() else values[name])
+        return norm
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Same shape as the input, which has the gated number of channels."""
+        norm, n = self.largest, self.size(self.channels)
+        if norm.training and norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        return F.batch_norm(
+            x_BCHW,
+            norm.running_mean[:n],
+            norm.running_var[:n],
+            norm.weight[:n] if norm.affine else None,
+            norm.bias[:n] if norm.affine else None,
+            norm.training,
+            norm.momentum or 0.1,
+            norm.eps,
+        )

@@ -1,0 +1,52 @@
+"""Choose one of several candidate modules."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from torch import Tensor, nn
+
+from nasturtium.modules.choice import Choice, mix, wanted
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.conditions import When
+from nasturtium.space.decision import Decision, Option
+
+
+class OneOf(Choice):
+    """Runs one of `candidates`, a mapping from option to a function that makes the module.
+
+    Candidates take and return tensors of the same shapes. Example:
+    `OneOf("act", {"relu": nn.ReLU, "silu": nn.SiLU})`.
+    """
+
+    def __init__(self, name: str, candidates: Mapping[Option, Callable[[], nn.Module]]) -> None:
+        super().__init__()
+        self.decision = Decision(name, tuple(candidates))
+        self.candidates = nn.ModuleDict({self._key(o): candidates[o]() for o in wanted(self.decision)})
+
+    def _key(self, option: Option) -> str:
+        # a position in front, because names of candidates may clash with attributes of ModuleDict
+        return f"{self.decision.options.index(option)}_{option}".replace(".", "_")
+
+    def candidate(self, option: Option) -> nn.Module:
+        """The candidate of one option."""
+        return self.candidates[self._key(option)]
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """The one decision."""
+        return (self.decision,)
+
+    def branches(self) -> Iterable[tuple[When | None, nn.Module]]:
+        """Each candidate under its option."""
+        for option in self.decision.options:
+            if self._key(option) in self.candidates:
+                yield When(self.decision.name, frozenset([option])), self.candidate(option)
+
+    def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
+        """The chosen candidate."""
+        option = arch[self.decision.name]
+        assert not isinstance(option, tuple)
+        return inner(self.candidate(option))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The gated sum of candidates; `x` as the candidates take it."""
+        options = self.decision.options
+        return mix(self.gate(self.decision.name), lambda i: self.candidate(options[i])(x))

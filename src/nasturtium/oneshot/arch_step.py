@@ -1,0 +1,107 @@
+"""The gradient of the validation loss with respect to architecture parameters.
+
+DARTS (Liu et al. 2019, https://arxiv.org/abs/1806.09055): the weights are approximated by themselves (first
+order) or by one virtual step of their optimiser, momentum and weight decay included (second order).
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from nasturtium.oneshot.supernet import Supernet
+
+Batch = tuple[Tensor, Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class ArchStep(Protocol):
+    """How architecture parameters get their gradient."""
+
+    @property
+    def passes(self) -> int:
+        """Forward (and as many backward) passes of one gradient."""
+
+    def gradient(
+        self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
+    ) -> dict[str, Tensor]:
+        """One gradient per row of `supernet.alphas`; `optimizer` is the weights' one."""
+
+
+class FirstOrder:
+    """∇α L_valid(w, α): today's weights stand for the best ones."""
+
+    passes = 1
+
+    def gradient(
+        self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
+    ) -> dict[str, Tensor]:
+        """One backward pass on the validation batch; weight gradients are neither computed nor touched."""
+        x, y = valid
+        return _gradients(loss(supernet(x), y), dict(supernet.alphas.items()))
+
+
+class SecondOrder:
+    """∇α L_valid(w − ξ·step(w, α), α), where step is what the weights' optimiser would do with the training
+    batch.
+
+    The product of the mixed second derivative with v = ∇w′ L_valid is a central difference with ε =
+    0.01/‖v‖₂, as in the paper; `exact` computes it by double backward instead, which needs more memory.
+    """
+
+    def __init__(self, *, exact: bool = False) -> None:
+        self.exact = exact
+
+    @property
+    def passes(self) -> int:
+        """Two for the virtual step, two more for the difference."""
+        return 2 if self.exact else 4
+
+    def gradient(
+        self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
+    ) -> dict[str, Tensor]:
+        """Weights, momentum and BatchNorm statistics are left as they are."""
+        weights: dict[str, Tensor] = dict(supernet.net.named_parameters("net"))
+        alphas = dict(supernet.alphas.items())
+        buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
+
+        def loss_at(values: dict[str, Tensor], batch: Batch) -> Tensor:
+            return loss(functional_call(supernet, {**values, **buffers}, (batch[0],)), batch[1])
+
+        step = _gradients(loss_at(weights, train), weights, graph=self.exact)
+        rate = optimizer.param_groups[0]["lr"]
+        virtual = {name: w - rate * _step(optimizer, w, step[name]) for name, w in weights.items()}
+        if self.exact:
+            return _gradients(loss_at(virtual, valid), alphas)
+
+        virtual = {name: w.detach().requires_grad_() for name, w in virtual.items()}
+        both = _gradients(loss_at(virtual, valid), {**alphas, **virtual})
+        v = {name: both[name] for name in weights}
+        epsilon = 0.01 / torch.linalg.vector_norm(
+            torch.stack([torch.linalg.vector_norm(g) for g in v.values()])
+        )
+        ahead, behind = (
+            _gradients(
+                loss_at({n: w.detach() + sign * epsilon * v[n] for n, w in weights.items()}, train), alphas
+            )
+            for sign in (1, -1)
+        )
+        return {n: both[n] - rate * (ahead[n] - behind[n]) / (2 * epsilon) for n in alphas}
+
+
+def _gradients(loss: Tensor, at: dict[str, Tensor], *, graph: bool = False) -> dict[str, Tensor]:
+    """Gradients by name; zero where the loss does not depend on a tensor."""
+    found = torch.autograd.grad(loss, list(at.values()), create_graph=graph, allow_unused=True)
+    return {
+        name: torch.zeros_like(x) if g is None else g for (name, x), g in zip(at.items(), found, strict=True)
+    }
+
+
+def _step(optimizer: torch.optim.SGD, weight: Tensor, gradient: Tensor) -> Tensor:
+    """What SGD would subtract from `weight`, per unit of learning rate."""
+    group = optimizer.param_groups[0]
+    step = gradient + group["weight_decay"] * weight
+    buffer = optimizer.state[weight].get("momentum_buffer") if weight in optimizer.state else None
+    return step if buffer is None else step + group["momentum"] * buffer

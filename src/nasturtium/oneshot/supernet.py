@@ -1,0 +1,114 @@
+"""The supernet: every candidate of a space in one network, with shared weights."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nasturtium.core.errors import UsageError
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.choice import Building, Choice, Gate, building
+from nasturtium.oneshot.relaxations.base import Relaxation
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.decision import Decision, members
+from nasturtium.space.discretize import discretize
+
+
+class Supernet(nn.Module):
+    """The network of a blueprint with all its candidates, run through gates.
+
+    With a `relaxation` it owns one row of architecture parameters per decision *name* (`alphas`), so all
+    sites of a name share it. `activate` runs a single path instead. Raises `UsageError` if the space has
+    decisions that no module makes (training settings), or layers that cannot take part in the relaxation's
+    mixture.
+    """
+
+    def __init__(self, blueprint: Blueprint, relaxation: Relaxation | None = None, *, seed: int = 0) -> None:
+        super().__init__()
+        self.space = blueprint.space
+        affine = (
+            relaxation is None
+        )  # in a mixture a scale per candidate would only rescale its architecture parameter
+        with torch.random.fork_rng(devices=[]), building(Building(affine=affine)):
+            torch.manual_seed(seed)
+            self.net = blueprint.make()
+        self.relaxation = relaxation
+        self.alphas = nn.ParameterDict()
+        self._path: Architecture | None = None
+        self._decisions = self._collect()
+        if relaxation is not None:
+            self._add_alphas(relaxation, torch.Generator().manual_seed(seed))
+        self._connect()
+
+    def _collect(self) -> dict[str, Decision]:
+        found = {d.name: d for choice in self._choices() for d in choice.decisions()}
+        missing = sorted(self.space.decisions.keys() - found.keys())
+        if missing:
+            raise UsageError(
+                f"weight sharing can't search training settings ({', '.join(missing)}); use a method"
+                " that trains each architecture, such as random"
+            )
+        return found
+
+    def _add_alphas(self, relaxation: Relaxation, generator: torch.Generator) -> None:
+        null = {d.name for choice in self._choices() if choice.null for d in choice.decisions()}
+        for name, decision in self._decisions.items():
+            n = len(decision.options) + (relaxation.null and name in null)
+            row = relaxation.alpha(decision, n, generator)
+            if row is not None:
+                self.alphas[name] = nn.Parameter(row)
+
+    def _choices(self) -> list[Choice]:
+        return [module for module in self.net.modules() if isinstance(module, Choice)]
+
+    def _connect(self) -> None:
+        self._board: dict[str, Gate] = {}
+        for choice in self._choices():
+            choice.connect(self._board)
+
+    def weights(self) -> list[nn.Parameter]:
+        """The shared weights, without architecture parameters."""
+        return list(self.net.parameters())
+
+    def activate(self, arch: Architecture | None) -> None:
+        """Run only the path of `arch` from now on; None: the relaxation's mixture again."""
+        self._path = None if arch is None else self.space.validate(arch)
+
+    def forward(self, x_BCHW: Tensor) -> Any:
+        """What the network returns for these inputs."""
+        self._board.clear()  # the old gates hold the last pass's graph
+        self._board.update(self._gates())
+        return self.net(x_BCHW)
+
+    def _gates(self) -> dict[str, Gate]:
+        if self._path is not None:
+            return {name: _positions(self._decisions[name], self._path) for name in self._path}
+        if self.relaxation is None:
+            return {}
+        return {name: self.relaxation.gate(d, self._alpha(name)) for name, d in self._decisions.items()}
+
+    def _alpha(self, name: str) -> Tensor | None:
+        return self.alphas.get(name)
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """Per decision with architecture parameters: one probability per real option."""
+        assert self.relaxation is not None
+        return {
+            name: self.relaxation.probabilities(self._decisions[name], alpha.detach())
+            for name, alpha in self.alphas.items()
+        }
+
+    def architecture(self) -> Architecture:
+        """What the architecture parameters point to now (see `discretize`)."""
+        return discretize(self.space, {name: p.tolist() for name, p in self.probabilities().items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_board"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._connect()
+
+
+def _positions(decision: Decision, path: Architecture) -> Gate:
+    return Gate(tuple(decision.options.index(o) for o in members(path[decision.name])))

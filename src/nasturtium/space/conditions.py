@@ -1,0 +1,62 @@
+"""When a decision is active: an OR of ANDs of literals about other decisions, collected from the module."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nasturtium.core.errors import UsageError
+from nasturtium.space.decision import Option, Value, members
+
+
+@dataclass(frozen=True)
+class When:
+    """True if the value of `decision` is, or contains, one of `options`;
+
+    false while that decision is inactive.
+    """
+
+    decision: str
+    options: frozenset[Option]
+
+    def holds(self, value: Value) -> bool:
+        """Whether this value makes the literal true."""
+        return not self.options.isdisjoint(members(value))
+
+
+Conjunction = frozenset[When]
+Condition = frozenset[Conjunction]  # an OR of ANDs; empty = never
+
+ALWAYS: Condition = frozenset([frozenset()])
+
+
+def simplify(condition: Iterable[Conjunction]) -> Condition:
+    """Drop every conjunction that another one already implies."""
+    every = set(condition)
+    return frozenset(c for c in every if not any(other < c for other in every))
+
+
+def active(condition: Condition, values: Mapping[str, Value]) -> bool:
+    """Whether a decision under `condition` is active, given the values of the decisions before it."""
+    return any(all(w.decision in values and w.holds(values[w.decision]) for w in c) for c in condition)
+
+
+def reads(condition: Condition) -> set[str]:
+    """The decisions a condition looks at."""
+    return {when.decision for conjunction in condition for when in conjunction}
+
+
+def in_order(conditions: Mapping[str, Condition]) -> list[str]:
+    """Names so that every decision comes after those its condition reads, else in the given order.
+
+    Raises `UsageError` naming the decisions of a circle.
+    """
+    placed: dict[str, None] = {}
+    waiting = list(conditions)
+    while waiting:
+        ready = next((n for n in waiting if reads(conditions[n]) <= placed.keys()), None)
+        if ready is None:
+            raise UsageError(
+                "these decisions switch each other on in a circle: " + ", ".join(map(repr, waiting))
+            )
+        waiting.remove(ready)
+        placed[ready] = None
+    return list(placed)

@@ -1,0 +1,314 @@
+"""The pure-data search space: decisions, the conditions that switch them on, and constraints between them."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.conditions import ALWAYS, Condition, When, active, in_order, reads
+from nasturtium.space.constraints import Constraint
+from nasturtium.space.counting import Compiler, Product, TooEntangled
+from nasturtium.space.decision import Decision, Option, Value, members
+
+Crossover = Literal["uniform", "single-point", "cell"]
+MOST_TRIES = 10_000  # draws that may break a constraint before we say that it is too rarely met
+
+
+class SearchSpace:
+    """What black-box strategies explore. `decisions` keep their order; `conditions` default to always active.
+
+    Raises `UsageError` if two decisions share a name, a condition or constraint reads an unknown decision, or
+    conditions form a circle.
+    """
+
+    def __init__(
+        self,
+        decisions: Sequence[Decision],
+        conditions: Mapping[str, Condition] | None = None,
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
+        self.decisions: dict[str, Decision] = {d.name: d for d in decisions}
+        if len(self.decisions) != len(decisions):
+            twice = [name for name, n in Counter(d.name for d in decisions).items() if n > 1]
+            raise UsageError(f"decisions share a name: {', '.join(twice)}")
+        given = dict(conditions or {})
+        self.conditions: dict[str, Condition] = {name: given.pop(name, ALWAYS) for name in self.decisions}
+        self.constraints: tuple[Constraint, ...] = tuple(constraints)
+        self._refuse_unknown(given)
+        self._order = in_order(self.conditions)
+
+    def _refuse_unknown(self, extra: Mapping[str, Condition]) -> None:
+        used = {"a condition": set(extra).union(*(reads(c) for c in self.conditions.values()))}
+        used["a constraint"] = set().union(*(c.reads for c in self.constraints))
+        for who, names in used.items():
+            for name in sorted(names - self.decisions.keys()):
+                raise UsageError(f"{who} names {name!r}, no decision: {did_you_mean(name, self.decisions)}")
+
+    # --- counting and drawing
+    @cached_property
+    def _exact(self) -> Product | None:
+        """The diagram of exactly the valid architectures;
+
+        None if the constraints are too entangled for one.
+        """
+        try:
+            diagram = Compiler(self.decisions, self.conditions, self.constraints).compile()
+        except TooEntangled:
+            return None
+        if diagram is None:
+            rules = "; ".join(str(c) for c in self.constraints)
+            raise UsageError(f"no architecture satisfies all constraints of this space: {rules}")
+        return diagram
+
+    @cached_property
+    def _unconstrained(self) -> Product:
+        diagram = Compiler(self.decisions, self.conditions, ()).compile()
+        assert diagram is not None  # without constraints every branch has a value
+        return diagram
+
+    def size(self) -> int:
+        """The exact number of architectures, conditions and constraints included.
+
+        Raises `UsageError` if no architecture satisfies the constraints, or if they tie so many decisions
+        together that counting is out of reach.
+        """
+        if self._exact is None:
+            raise UsageError(
+                "the constraints of this space tie too many decisions together to count architectures"
+            )
+        return self._exact.count
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """One architecture, uniform over all valid architectures (not over decisions).
+
+        Raises `UsageError` if none satisfies the constraints, or none was met in 10,000 draws.
+        """
+        if self._exact is not None:
+            return self._draw(self._exact, rng)
+        broken: Counter[str] = Counter()
+        for _ in range(MOST_TRIES):
+            arch = self._draw(self._unconstrained, rng)
+            reason = self._violation(arch)
+            if reason is None:
+                return arch
+            broken[reason.split(" (got ")[0]] += 1
+        often = "; ".join(f"{reason} ({n} times)" for reason, n in broken.most_common(3))
+        raise UsageError(f"none of {MOST_TRIES} random architectures satisfied the constraints: {often}")
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every valid architecture once, lazily."""
+        diagram = self._exact or self._unconstrained
+        for values in diagram.all():
+            arch = self._arranged(values)
+            if self._exact is not None or self._violation(arch) is None:
+                yield arch
+
+    def _draw(self, diagram: Product, rng: np.random.Generator) -> Architecture:
+        values: dict[str, Value] = {}
+        diagram.draw(rng, values)
+        return self._arranged(values)
+
+    def _arranged(self, values: Mapping[str, Value]) -> Architecture:
+        return Architecture({name: values[name] for name in self.decisions if name in values})
+
+    # --- moving about
+    def complete(self, wish: Mapping[str, Value], rng: np.random.Generator) -> Architecture:
+        """A valid architecture that takes from `wish` every value that is active and allowed, the rest at
+        random.
+
+        The rest is uniform decision by decision. If constraints reject 100 completions, falls back to
+        `sample`.
+        """
+        for _ in range(100):
+            values: dict[str, Value] = {}
+            for name in self._order:
+                if not active(self.conditions[name], values):
+                    continue
+                decision = self.decisions[name]
+                if name in wish and decision.wrong(wish[name]) is None:
+                    values[name] = wish[name]
+                else:
+                    values[name] = _pick(decision, rng)
+            if self._violation(values) is None:
+                return self._arranged(values)
+        return self.sample(rng)
+
+    def mutate(self, arch: Architecture, rng: np.random.Generator, *, n: int = 1) -> Architecture:
+        """`arch` with `n` of its decisions changed; decisions this switches on are drawn at random.
+
+        Only decisions with more than one value are picked. An ordered decision may jump to any other option;
+        a k-of-n decision exchanges one member.
+        """
+        open_ = [d for d in (self.decisions[name] for name in arch) if d.count() > 1]
+        if not open_:
+            return arch
+        wish = dict(arch)
+        for i in rng.choice(len(open_), size=min(n, len(open_)), replace=False):
+            decision = open_[int(i)]
+            old = arch[decision.name]
+            others = decision.near(old) if decision.many else [o for o in decision.options if o != old]
+            wish[decision.name] = others[int(rng.integers(len(others)))]
+        return self.complete(wish, rng)
+
+    def crossover(
+        self, a: Architecture, b: Architecture, rng: np.random.Generator, *, kind: Crossover = "uniform"
+    ) -> Architecture:
+        """A child of `a` and `b`.
+
+        `uniform` takes each decision from either; `single-point` all before a random point from `a` and the
+        rest from `b`; `cell` each group of decisions with the same first name part, such as `normal/…`, from
+        one of them.
+        """
+        names = [name for name in self.decisions if name in a or name in b]
+        if kind == "single-point":
+            point = int(rng.integers(1, max(len(names), 2)))
+            from_a = {name: i < point for i, name in enumerate(names)}
+        elif kind == "cell":
+            coin = {group: bool(rng.integers(2)) for group in dict.fromkeys(map(_group, names))}
+            from_a = {name: coin[_group(name)] for name in names}
+        elif kind == "uniform":
+            from_a = {name: bool(rng.integers(2)) for name in names}
+        else:
+            raise UsageError(f"unknown crossover {kind!r}: known are uniform, single-point, cell")
+        first = {name: (a if from_a[name] else b) for name in names}
+        wish = {name: (first[name] if name in first[name] else a if name in a else b)[name] for name in names}
+        return self.complete(wish, rng)
+
+    def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
+        """Every valid architecture reached by moving one decision one step (see `Decision.near`), lazily.
+
+        Decisions that the move switches on take each of their values in turn, so being neighbours is mutual.
+        """
+        for name, value in arch.items():
+            for other in self.decisions[name].near(value):
+                yield from map(self._arranged, self._fill({}, {**arch, name: other}, 0))
+
+    def _fill(
+        self, values: dict[str, Value], wish: Mapping[str, Value], at: int
+    ) -> Iterator[dict[str, Value]]:
+        for i in range(at, len(self._order)):
+            name = self._order[i]
+            if not active(self.conditions[name], values):
+                continue
+            if name not in wish:
+                for value in self.decisions[name].values():
+                    yield from self._fill({**values, name: value}, wish, i + 1)
+                return
+            values = {**values, name: wish[name]}
+        if self._violation(values) is None:
+            yield values
+
+    # --- checking
+    def validate(self, values: Mapping[str, Value]) -> Architecture:
+        """`values` as an architecture; raises `UsageError` naming the decision and its allowed values."""
+        reason = self.why_not(values)
+        if reason is not None:
+            raise UsageError(reason)
+        return self._arranged(values)
+
+    def why_not(self, values: Mapping[str, Value]) -> str | None:
+        """Why `values` are no architecture of this space, or None if they are one."""
+        for name in values:
+            if name not in self.decisions:
+                return f"unknown decision {name!r}: {did_you_mean(name, self.decisions)}"
+        for name in self._order:
+            decision, on = self.decisions[name], active(self.conditions[name], values)
+            if on and name not in values:
+                return f"decision {name!r} is missing; allowed: {', '.join(map(str, decision.options))}"
+            if not on and name in values:
+                return (
+                    f"decision {name!r} is given but switched off: it needs {_spell(self.conditions[name])}"
+                )
+            if on and (wrong := decision.wrong(values[name])):
+                return wrong
+        return self._violation(values)
+
+    def __contains__(self, values: Mapping[str, Value]) -> bool:
+        return self.why_not(values) is None
+
+    def _violation(self, values: Mapping[str, Value]) -> str | None:
+        return next(filter(None, (c.violation(values) for c in self.constraints)), None)
+
+    # --- other views
+    def restrict(self, options: Mapping[str, Collection[Option]]) -> "SearchSpace":
+        """The same space with fewer options for the named decisions."""
+        for name in options:
+            if name not in self.decisions:
+                raise UsageError(f"unknown decision {name!r}: {did_you_mean(name, self.decisions)}")
+        kept = [
+            Decision(
+                d.name,
+                tuple(o for o in d.options if o in options.get(d.name, d.options)),
+                d.k,
+                d.ordered,
+                d.many,
+            )
+            for d in self.decisions.values()
+        ]
+        return SearchSpace(kept, self.conditions, self.constraints)
+
+    def encode(self, arch: Architecture) -> np.ndarray:
+        """One-hot, float32: one position per decision and option, 1 where chosen;
+
+        inactive decisions are all zero.
+        """
+        return np.array(
+            [
+                float(name in arch and option in members(arch[name]))
+                for name, decision in self.decisions.items()
+                for option in decision.options
+            ],
+            dtype=np.float32,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, to be stored beside a run and compared when it is resumed; of constraints the reasons."""
+        return {
+            "decisions": [[d.name, list(d.options), d.k, d.ordered, d.many] for d in self.decisions.values()],
+            "conditions": {n: _plain(c) for n, c in self.conditions.items() if c != ALWAYS},
+            "constraints": [getattr(c, "reason", type(c).__name__) for c in self.constraints],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SearchSpace":
+        """The space that `to_dict` stored, without its constraints, which are code."""
+        decisions = [Decision(name, tuple(options), *rest) for name, options, *rest in values["decisions"]]
+        conditions = {
+            name: frozenset(frozenset(When(d, frozenset(o)) for d, o in c) for c in condition)
+            for name, condition in values["conditions"].items()
+        }
+        return cls(decisions, conditions)
+
+
+def _pick(decision: Decision, rng: np.random.Generator) -> Value:
+    if not decision.many:
+        return decision.options[int(rng.integers(len(decision.options)))]
+    chosen = sorted(rng.choice(len(decision.options), size=decision.k, replace=False).tolist())
+    return tuple(decision.options[i] for i in chosen)
+
+
+def _group(name: str) -> str:
+    return name.split("/")[0]
+
+
+def _plain(condition: Condition) -> list[Any]:
+    """A condition as sorted lists, the same in every process."""
+    return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
+
+
+def _plain(condition: Condition) -> list[Any]:
+    """A condition as sorted lists, the same in every process."""
+    return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
+
+
+def _spell(condition: Condition) -> str:
+    """A condition in words, the same in every process."""
+    parts = sorted(
+        " and ".join(sorted(f"{w.decision} in {{{', '.join(sorted(map(str, w.options)))}}}" for w in c))
+        for c in condition
+    )
+    return " or ".join(parts)

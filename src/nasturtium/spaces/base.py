@@ -1,0 +1,34 @@
+"""What a published space is: a function that makes a `Blueprint` for given data and network sizes."""
+
+import inspect
+from collections.abc import Callable, Mapping
+
+from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.core.registry import Registry
+from nasturtium.modules.blueprint import Blueprint
+
+SpaceFactory = Callable[..., Blueprint]
+"""`space(input_shape, classes, *, …)`: `input_shape` is (channels, height, width); keywords are sizes."""
+
+SPACES: Registry[SpaceFactory] = Registry("spaces", "space")
+
+
+def make_space(
+    name: str, input_shape: tuple[int, int, int], classes: int, sizes: Mapping[str, int]
+) -> Blueprint:
+    """The blueprint of a registered space; raises `UsageError` for an unknown name or network size."""
+    factory = SPACES.get(name)
+    known = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for size in sizes:
+        if size not in known:
+            raise UsageError(f"space {name!r} has no network size {size!r}: {did_you_mean(size, known)}")
+    return factory(input_shape, classes, **sizes)
+
+
+def require_image(space: str, input_shape: tuple[int, int, int], least: int = 8) -> None:
+    """Raise `UsageError` unless images are at least `least` pixels high and wide."""
+    _, height, width = input_shape
+    if min(height, width) < least:
+        raise UsageError(
+            f"space {space!r} needs images of at least {least}×{least} pixels, got {height}×{width}"
+        )

@@ -1,0 +1,112 @@
+"""The NAS-Bench-201 topology space (Dong & Yang 2020, https://arxiv.org/abs/2001.00326).
+
+One cell of 4 nodes and 6 edges with 5 operations, repeated N times at each of three widths; a node is the sum
+of its edges and the cell's output is its last node. 15,625 cells, of which 6,466 compute different functions.
+"""
+
+import re
+
+from torch import Tensor, nn
+
+from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cell import Cell
+from nasturtium.modules.ops import OPS, ReLUConvBN
+from nasturtium.space.architecture import Architecture
+from nasturtium.spaces.base import SPACES, require_image
+
+NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+PRIMITIVES = {name: OPS.get(name) for name in NAMES}
+
+
+class TopologyCell(nn.Module):
+    """The searched cell."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.cell = Cell("cell", PRIMITIVES, channels, nodes=3, k=None, inputs=1, output="last")
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Same shape as the input."""
+        return self.cell([x_BCHW])
+
+
+class ResidualReduction(nn.Module):
+    """The fixed block between two widths: halves the image, doubles the channels."""
+
+    def __init__(self, in_: int, out: int) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(ReLUConvBN(in_, out, 3, 2), ReLUConvBN(out, out, 3))
+        # rounding up keeps odd sizes in step with the strided convolution
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(in_, out, 1, bias=False))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """B×in×H×W → B×out×⌈H/2⌉×⌈W/2⌉."""
+        return self.shortcut(x_BCHW) + self.convs(x_BCHW)
+
+
+class TopologyNetwork(nn.Sequential):
+    """Stem, three stages of cells with reductions between them, classifier."""
+
+    def __init__(self, input_shape: tuple[int, int, int], classes: int, *, channels: int, cells: int) -> None:
+        stem = nn.Sequential(
+            nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        stages: list[nn.Module] = []
+        for stage in range(3):
+            width = channels * 2**stage
+            if stage:
+                stages.append(ResidualReduction(width // 2, width))
+            stages += [TopologyCell(width) for _ in range(cells)]
+        head = (
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, classes),
+        )
+        super().__init__(stem, *stages, *head)
+
+
+@SPACES.register(
+    "nasbench201",
+    summary="one cell of 6 edges with 5 operations, 15,625 cells",
+    paper="https://arxiv.org/abs/2001.00326",
+)
+def nasbench201(
+    input_shape: tuple[int, int, int], classes: int, *, channels: int = 16, cells: int = 5
+) -> Blueprint:
+    """The published sizes are 16 channels and 5 cells a stage. Raises `UsageError` for images under 8×8."""
+    require_image("nasbench201", input_shape)
+    return Blueprint(
+        lambda: TopologyNetwork(input_shape, classes, channels=channels, cells=cells), notation=to_string
+    )
+
+
+def to_string(arch: Architecture) -> str:
+    """The benchmark's own notation, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
+    nodes = ("|".join(f"{arch[f'cell/{node}<-{j}']}~{j}" for j in range(node)) for node in (1, 2, 3))
+    return "+".join(f"|{node}|" for node in nodes)
+
+
+def from_string(text: str) -> Architecture:
+    """The architecture of a string in the benchmark's notation;
+
+    raises `UsageError` naming the part that is wrong.
+    """
+    nodes = text.strip().split("+")
+    if len(nodes) != 3:
+        raise UsageError(
+            f"{text!r} has {len(nodes)} nodes; NAS-Bench-201 has 3: |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+        )
+    values = {}
+    for node, part in enumerate(nodes, start=1):
+        edges = re.findall(r"([^|~]+)~(\d+)", part)
+        if [int(j) for _, j in edges] != list(range(node)) or part.count("|") != node + 1:
+            expected = "|".join(f"op~{j}" for j in range(node))
+            raise UsageError(f"node {node} reads {part!r}; expected |{expected}|")
+        for op, source in edges:
+            if op not in NAMES:
+                raise UsageError(f"edge 'cell/{node}<-{source}' got {op!r}: {did_you_mean(op, NAMES)}")
+            values[f"cell/{node}<-{source}"] = op
+    return Architecture(values)
