@@ -1,0 +1,91 @@
+"""What a strategy, an estimator and a study may expect of each other."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nasturtium.core.errors import UsageError
+from nasturtium.problem.objectives import Objective
+from nasturtium.problem.records import Fidelity, Measurement, Proposal, Trial
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.search_space import SearchSpace
+
+Report = Callable[[int, Mapping[str, float]], bool]
+"""Called by an estimator after each epoch with its number (from 1) and figures; False means: stop now."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched and for what. `fidelities` rise; the last one is the full one."""
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    fidelities: tuple[Fidelity, ...]
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise UsageError("a problem needs at least one objective")
+        if not self.fidelities:
+            raise UsageError("a problem needs at least one fidelity")
+
+    def losses(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """One loss per objective, smaller is better. Raises what `Objective.loss` raises."""
+        return tuple(objective.loss(metrics) for objective in self.objectives)
+
+
+class Strategy(ABC):
+    """Proposes architectures and learns from their trials.
+
+    A strategy is a pure function of its seed and of the calls made to it, in order: the same seed, asks and
+    tells give the same proposals in any process. It has no clock, no file and no global random numbers, since
+    a killed search is resumed by making the same calls again.
+    """
+
+    def __init__(self, problem: Problem, *, seed: int = 0) -> None:
+        self.problem = problem
+        self.seed = seed
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Proposal]:
+        """At most `n` proposals.
+
+        Fewer than `n` means: wait for a tell, I need results first. None while no trial is running means: the
+        search is finished. Trials get their numbers from 0 in the order in which they were proposed.
+        """
+
+    def tell(self, trials: Sequence[Trial]) -> None:  # noqa: B027 (learning nothing is a valid strategy)
+        """Learn from results, in the order in which they came; failed trials have no losses."""
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """A JSON-able state that makes resuming faster; None (the default): resumed by replay alone."""
+        return None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One evaluation to be done. Everything random in it comes from `seed`; files go into `workdir`.
+
+    `workdir` is the trial's own folder; it may not exist yet, and it holds what an earlier, killed attempt
+    left there.
+    """
+
+    trial: int
+    arch: Architecture
+    fidelity: Fidelity
+    seed: int
+    workdir: Path
+
+
+class Estimator(ABC):
+    """Finds out how good an architecture is. `metrics` names what every measurement holds."""
+
+    metrics: tuple[str, ...]
+
+    @abstractmethod
+    def evaluate(self, job: Job, report: Report) -> Measurement:
+        """Measure `job.arch`; the result depends on the job only, so that it may be repeated.
+
+        An exception makes this one trial fail; the search goes on with the next.
+        """

@@ -1,0 +1,98 @@
+"""The records that pass between a strategy, a study and an estimator. Plain data, JSON-able, torch-free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+from nasturtium.space.architecture import Architecture
+
+Status = Literal["ok", "failed", "infeasible", "stopped"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something cost. The ledger of a run is the sum of these.
+
+    `seconds` is wall-clock time; `forward` and `backward` count mini-batch passes; `samples` counts examples
+    that went forward in training; `epochs` counts passes over a training split (a part of a pass counts as
+    that part); `queries` counts looked-up results.
+    """
+
+    seconds: float = 0.0
+    forward: int = 0
+    backward: int = 0
+    samples: int = 0
+    epochs: float = 0.0
+    queries: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def to_dict(self) -> dict[str, float]:
+        """The fields by name, as plain numbers."""
+        return {
+            "seconds": float(self.seconds),
+            "forward": int(self.forward),
+            "backward": int(self.backward),
+            "samples": int(self.samples),
+            "epochs": float(self.epochs),
+            "queries": int(self.queries),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How thoroughly an architecture is evaluated: `epochs` of training."""
+
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a strategy wants evaluated; `fidelity` None means the problem's full one."""
+
+    arch: Architecture
+    fidelity: Fidelity | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What an evaluation found: final metrics, what it cost, and one record per epoch."""
+
+    metrics: Mapping[str, float]
+    cost: Cost = Cost()
+    curve: tuple[Mapping[str, float], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON; numbers of any library become floats."""
+        return {
+            "metrics": _floats(self.metrics),
+            "cost": self.cost.to_dict(),
+            "curve": [_floats(point) for point in self.curve],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(values["metrics"], Cost.from_dict(values["cost"]), tuple(values["curve"]))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A proposal with its result. `losses` has one value per objective, smaller is better; only if `ok`."""
+
+    id: int
+    proposal: Proposal
+    status: Status
+    losses: tuple[float, ...] = ()
+    measurement: Measurement = field(default_factory=lambda: Measurement({}))
+    error: str | None = None
+
+
+def _floats(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in figures.items()}

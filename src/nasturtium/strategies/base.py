@@ -1,0 +1,6 @@
+"""The registry of black-box strategies: a new one is one new file in this room."""
+
+from nasturtium.core.registry import Registry
+from nasturtium.problem.protocols import Strategy
+
+STRATEGIES: Registry[type[Strategy]] = Registry("strategies", "strategy")
