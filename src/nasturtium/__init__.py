@@ -4,6 +4,7 @@ one search space for every method, honest costs, a trained network.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,30 @@ if TYPE_CHECKING:
 
 __version__ = VERSION
 __all__ = ["load", "search"]
+
+# What people write search spaces with, imported when first used because torch takes a second.
+_WHERE = {
+    "Blueprint": "modules.blueprint",
+    "Cell": "modules.cell",
+    "Dim": "modules.dims",
+    "Edge": "modules.edge",
+    "ElasticBatchNorm2d": "modules.elastic.norm",
+    "ElasticConv2d": "modules.elastic.conv",
+    "ElasticLinear": "modules.elastic.linear",
+    "InputChoice": "modules.inputs",
+    "OneOf": "modules.one_of",
+    "Repeat": "modules.repeat",
+    "Rule": "space.constraints",
+    "Supernet": "oneshot.supernet",
+    "derive": "modules.derive",
+    "derived": "modules.dims",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"nasturtium has no {name!r}")
+    return getattr(import_module(f"nasturtium.{_WHERE[name]}"), name)
 
 
 def search(

@@ -290,3 +290,7 @@ def _count(size: int) -> str:
 def main() -> None:
     """Entry point of the `nasturtium` command."""
     app(prog_name="nasturtium")
+
+
+if __name__ == "__main__":
+    main()

@@ -34,6 +34,8 @@ class GradientSearch:
             raise UsageError(
                 "a gradient search has no trials: give its budget as time ('10m') or as '20 epochs'"
             )
+        if "epochs" in task.searching:
+            raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
         self._task = task
         self._relaxation = relaxation
         self._arch_step = arch_step

@@ -1,19 +1,18 @@
 """How a network is trained."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.core.settings import Settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TrainSettings(BaseModel):
+class TrainSettings(Settings):
     """SGD with momentum and a cosine schedule to zero; the defaults suit small images (8 to 64 pixels)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    what = "training settings"
 
     epochs: int = Field(30, ge=1, description="passes over the training images")
     batch_size: int = Field(64, ge=2, description="images in a step")
@@ -39,29 +38,6 @@ class TrainSettings(BaseModel):
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs}) must be less than epochs ({self.epochs})")
         return self
-
-    @classmethod
-    def parse(cls, values: Mapping[str, object]) -> Self:
-        """Settings from what a person wrote; a `UsageError` lists every wrong value, what it must be and
-        means.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as wrong:
-            raise UsageError(
-                "training settings:\n" + "\n".join(f"  {cls._explained(error)}" for error in wrong.errors())
-            ) from None
-
-    @classmethod
-    def _explained(cls, error: Mapping[str, object]) -> str:
-        where = error["loc"]
-        name = str(where[0]) if isinstance(where, tuple) and where else ""
-        if error["type"] == "extra_forbidden":
-            return f"there is no {name!r}: {did_you_mean(name, cls.model_fields)}"
-        message = str(error["msg"]).removeprefix("Value error, ")
-        if not name:
-            return message
-        return f"{name} = {error['input']!r}: {message} ({cls.model_fields[name].description})"
 
     def padding_for(self, input_shape: tuple[int, int, int]) -> int:
         """The crop padding in pixels for images of this (C, H, W)."""

@@ -73,8 +73,7 @@ def fit(
     on_epoch: Callable[[EpochRecord], bool] | None = None,
     steps_per_epoch: int | None = None,
 ) -> Fit:
-    """Train `net` in place, on the device and in the precision of `fabric`; torch's global generator stays
-    untouched.
+    """Train `net` in place, on `fabric`'s device and in its precision; torch's global generator is untouched.
 
     With `checkpoints` the state is saved after every epoch, and an interrupted training goes on from there to
     the same weights, bit for bit. `on_epoch` is told every epoch once its checkpoint is safe, and stops the
@@ -87,8 +86,7 @@ def fit(
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed_for(seed, "training"))
         loop = _Loop(net, train, settings, seed, fabric, valid, steps_per_epoch)
-        resumed = checkpoints.latest() if checkpoints else None
-        if resumed:
+        if checkpoints and (resumed := checkpoints.latest()):
             loop.load_state(resumed[1])
         go_on = all(on_epoch(record) for record in loop.records) if on_epoch else True
         while go_on and len(loop.records) < settings.epochs:

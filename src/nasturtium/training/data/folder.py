@@ -72,7 +72,7 @@ class Folder(DataSource):
             (path, label)
             for label, name in enumerate(classes)
             if name in names
-            for path in sorted((folder / name).iterdir())
+            for path in sorted((folder / name).iterdir(), key=lambda path: path.name)
             if path.suffix.lower() in _SUFFIXES
         ]
         if not files:

@@ -1,0 +1,109 @@
+"""What a report tells: plain data gathered from a run. Whatever an unfinished run lacks is None or empty."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nasturtium.core.registry import Info
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import Output
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.study.events import TrialRecord
+from nasturtium.study.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The images: their `shape` as (channels, height, width), and how many each split has, by its name."""
+
+    name: str
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    splits: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained network and its accuracy (0–1) on the test split; `label` is that of its training's trial."""
+
+    label: str
+    accuracy: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the search paid off: all networks trained alike, for `epochs`, and tested on `test_images`."""
+
+    searched: Judged
+    random: tuple[Judged, ...]
+    residual: Judged
+    epochs: int
+    test_images: int
+    paid_off: bool
+    sentence: str
+
+    @property
+    def networks(self) -> tuple[Judged, ...]:
+        """All of them, the found one first."""
+        return (self.searched, *self.random, self.residual)
+
+    @property
+    def random_mean(self) -> float:
+        """Mean accuracy of the random networks."""
+        return statistics.fmean(net.accuracy for net in self.random)
+
+    @property
+    def random_std(self) -> float:
+        """Standard deviation (n - 1) of their accuracies; 0 for a single one."""
+        accuracies = [net.accuracy for net in self.random]
+        return statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+
+    def standard_error(self, accuracy: float) -> float:
+        """How far chance in the choice of test images moves an accuracy (binomial, one standard error)."""
+        return float((accuracy * (1 - accuracy) / self.test_images) ** 0.5)
+
+
+@dataclass(frozen=True)
+class SearchEpoch:
+    """An epoch of a gradient search: figures of training and validation, and `probabilities` by decision.
+
+    Accuracies are 0–1. Probabilities that add up to less than one leave the rest to `none`.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    valid_loss: float
+    valid_accuracy: float
+    probabilities: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything in a report.
+
+    `searched` are the trials of a black-box search, `retrained` the final trainings. `space_size` is None
+    where the size can't be counted. `genotype` is the architecture in the notation of its field. `outputs`
+    says how cells make their output where that differs from the published cells (see `cell_graphs`).
+    """
+
+    title: str
+    command: str
+    state: str
+    seed: int
+    method: Info
+    space: Info
+    space_size: int | None
+    data: DataFacts
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+    search_space: SearchSpace
+    ledger: Ledger
+    architecture: Architecture | None = None
+    genotype: str | None = None
+    search_curve: tuple[SearchEpoch, ...] = ()
+    searched: tuple[TrialRecord, ...] = ()
+    retrained: tuple[TrialRecord, ...] = ()
+    verdict: Verdict | None = None
+    outputs: Mapping[str, Output] = field(default_factory=dict)

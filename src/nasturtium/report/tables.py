@@ -1,0 +1,96 @@
+"""Tables of a report: trials as a CSV file, and figures as people read them."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from nasturtium.space.decision import Value
+from nasturtium.study.events import TrialRecord
+
+COLUMNS = ("stage", "number", "label", "status", "epochs", "architecture", "error", "started", "finished")
+COSTS = ("seconds", "forward", "backward", "samples", "epochs", "queries")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def trials_csv(trials: Sequence[TrialRecord]) -> str:
+    """One row per trial: what it was, its final metrics (`metric …`) and what it cost (`cost …`).
+
+    The architecture is JSON. Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    metrics = sorted({name for trial in trials for name in trial.measurement.metrics})
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    head = (*COLUMNS, *(f"metric {name}" for name in metrics), *(f"cost {name}" for name in COSTS))
+    writer.writerow(map(safe_cell, head))
+    for trial in trials:
+        writer.writerow(map(safe_cell, _row(trial, metrics)))
+    return buffer.getvalue()
+
+
+def _row(trial: TrialRecord, metrics: Sequence[str]) -> list[object]:
+    costs = trial.measurement.cost.to_dict()
+    return [
+        trial.stage,
+        trial.number,
+        trial.label,
+        trial.status,
+        None if trial.fidelity is None else trial.fidelity.epochs,
+        None if trial.arch is None else trial.arch.to_json(),
+        trial.error,
+        trial.started,
+        trial.finished,
+        *(trial.measurement.metrics.get(name) for name in metrics),
+        *(costs[name] for name in COSTS),
+    ]
+
+
+def safe_cell(value: object) -> object:
+    """`value` as a cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA):
+        return "'" + value
+    return "" if value is None else value
+
+
+def percent(share: float) -> str:
+    """0.9342 as `93.42 %`."""
+    return f"{100 * share:.2f} %"
+
+
+def count(number: float) -> str:
+    """A whole number with thin spaces between thousands; very large ones as a power of ten."""
+    if number >= 1e15:
+        mantissa, exponent = f"{int(number):e}".split("e") if number < 1e300 else _huge(int(number))
+        return f"{float(mantissa):.2f} · 10{_superscript(int(exponent))}"
+    return f"{int(number):,}".replace(",", "\u202f")
+
+
+def _huge(number: int) -> list[str]:
+    digits = str(number)
+    return [f"{digits[0]}.{digits[1:4]}", str(len(digits) - 1)]
+
+
+def _superscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `3.2 s`, `4 min 10 s` or `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def value_text(value: Value) -> str:
+    """A decision's value in a table."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def pretty_json(text: str) -> str:
+    """The JSON object `text` with one entry per line, lists on one line."""
+    entries: Iterable[tuple[str, object]] = json.loads(text).items()
+    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in entries]
+    return "{\n" + ",\n".join(lines) + "\n}\n"

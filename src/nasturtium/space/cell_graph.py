@@ -1,0 +1,112 @@
+"""A cell of an architecture as a graph, recognised by the names that cells give their decisions.
+
+Node `i` of a cell has the decisions `<cell>/<i><-<j>`, one operation for each edge from an earlier state `j`,
+and perhaps `<cell>/<i>/inputs`, the states it uses. States are numbered inputs first, then nodes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.decision import Value
+from nasturtium.space.search_space import SearchSpace
+
+Output = Literal["concat", "last"]
+
+EDGE = re.compile(r"(?P<cell>.+)/(?P<node>\d+)<-(?P<source>\d+)")
+INPUTS = re.compile(r"(?P<cell>.+)/(?P<node>\d+)/inputs")
+
+
+@dataclass(frozen=True)
+class CellGraph:
+    """A cell as it was chosen: `nodes` names every state, of which the first `inputs` enter the cell.
+
+    `edges` are (source, target, operation), source and target being positions in `nodes`. `output` says
+    whether all nodes are concatenated or the last one leaves the cell.
+    """
+
+    name: str
+    inputs: int
+    nodes: tuple[str, ...]
+    edges: tuple[tuple[int, int, str], ...]
+    output: Output
+
+
+def cell_graphs(
+    arch: Architecture, space: SearchSpace, *, outputs: Mapping[str, Output] | None = None
+) -> tuple[CellGraph, ...]:
+    """The cells of `arch` in the order of the space's decisions; cells that are switched off are left out.
+
+    Decision names don't tell how a cell makes its output. Cells that `outputs` does not name are taken to be
+    like the published ones: a cell with one input that uses all edges gives its last node, others give all
+    nodes concatenated.
+    """
+    graphs = []
+    for cell, names in _cells(space).items():
+        chosen = [name for name in names if name in arch and EDGE.fullmatch(name)]
+        if chosen:
+            graphs.append(_graph(cell, names, chosen, arch, (outputs or {}).get(cell)))
+    return tuple(graphs)
+
+
+def other_decisions(arch: Architecture, space: SearchSpace) -> dict[str, Value]:
+    """What `arch` decides outside of cells: depths, widths, training settings."""
+    in_cells = {name for names in _cells(space).values() for name in names}
+    return {name: value for name, value in arch.items() if name not in in_cells}
+
+
+def cell_of(name: str, space: SearchSpace) -> str | None:
+    """The cell that the decision `name` belongs to, if any."""
+    return next((cell for cell, names in _cells(space).items() if name in names), None)
+
+
+def edge_of(name: str) -> tuple[int, int] | None:
+    """(source, target) as state numbers if `name` is an edge's decision."""
+    match = EDGE.fullmatch(name)
+    return None if match is None else (int(match["source"]), int(match["node"]))
+
+
+def _cells(space: SearchSpace) -> dict[str, list[str]]:
+    """Decision names by cell. A name that looks like an edge or like inputs counts only within a real cell."""
+    found: dict[str, list[str]] = {}
+    for name in space.decisions:
+        match = EDGE.fullmatch(name) or INPUTS.fullmatch(name)
+        if match is not None:
+            found.setdefault(match["cell"], []).append(name)
+    return {cell: names for cell, names in found.items() if _is_cell(names)}
+
+
+def _is_cell(names: list[str]) -> bool:
+    """Whether there are edges, all from earlier states, and every node number from the first has some."""
+    edges = [edge for edge in map(edge_of, names) if edge is not None]
+    if not edges or any(source >= node for source, node in edges):
+        return False
+    nodes = {node for _, node in edges}
+    return nodes == set(range(min(nodes), max(nodes) + 1)) and min(nodes) > 0
+
+
+def _graph(
+    cell: str, names: list[str], chosen: list[str], arch: Architecture, output: Output | None
+) -> CellGraph:
+    every = [edge for edge in map(edge_of, names) if edge is not None]
+    inputs, last = min(node for _, node in every), max(node for _, node in every)
+    edges = [(edge, str(arch[name])) for name in chosen if (edge := edge_of(name)) is not None]
+    picks = any(INPUTS.fullmatch(name) for name in names)
+    return CellGraph(
+        name=cell,
+        inputs=inputs,
+        nodes=(*_input_labels(inputs), *map(str, range(inputs, last + 1))),
+        edges=tuple((source, node, op) for (source, node), op in sorted(edges, key=lambda e: e[0][::-1])),
+        output=output or ("concat" if picks or inputs > 1 else "last"),
+    )
+
+
+def _input_labels(inputs: int) -> tuple[str, ...]:
+    """As the papers name them: the outputs of the two cells before, or simply the input."""
+    if inputs == 1:
+        return ("input",)
+    if inputs == 2:
+        return ("c_{k-2}", "c_{k-1}")
+    return tuple(f"input {i}" for i in range(inputs))

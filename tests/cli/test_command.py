@@ -1,0 +1,87 @@
+"""The command as people meet it: in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nasturtium.cli.main", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--space", "dart"], "unknown space 'dart': did you mean 'darts'?"),
+        (["--method", "rndom"], "unknown method 'rndom': did you mean 'random'?"),
+        (["--data", "digit"], "did you mean 'digits'?"),
+        (["--data", "no/such/folder"], "no/such/folder does not exist"),
+        (["--budget", "soon"], "budget 'soon' is not understood"),
+        (["--budget", "5 trials"], "a gradient search has no trials"),
+        (["--search-net", "chanels=3"], "did you mean 'channels'"),
+        (["--final-net", "channels"], "--final-net takes name=value pairs"),
+        (["--training", "learning_rate=-1"], "learning_rate = -1"),
+        (["--searching", "epochs=3"], "give it as '20 epochs'"),
+        (["--search-setting", "learning_rate=0.1,0.2"], "use a method that trains each architecture"),
+        (["--search-setting", "learning=0.1,0.2", "--method", "random"], "did you mean 'learning_rate'"),
+        (["--run", "../up"], "run name '../up'"),
+        (["--options", "none.yaml"], "can't read the options in none.yaml"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_wrong_input_is_explained_and_leaves_with_2(words: list[str], said: str, tmp_path: Path) -> None:
+    done = nasturtium("search", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_options_come_from_a_file_and_the_command_wins(tmp_path: Path) -> None:
+    (tmp_path / "options.yaml").write_text("space: nasbench201\nmethod: randm\n")
+    done = nasturtium("search", "--options", "options.yaml", cwd=tmp_path)
+    assert "unknown method 'randm'" in done.stderr
+    done = nasturtium("search", "--options", "options.yaml", "--method", "x", cwd=tmp_path)
+    assert "unknown method 'x'" in done.stderr
+
+
+def test_an_unknown_option_in_a_file_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "options.toml").write_text('budgett = "1m"\n')
+    done = nasturtium("search", "--options", "options.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no 'budgett': did you mean 'budget'?" in done.stderr
+
+
+def test_runs_of_an_empty_folder(tmp_path: Path) -> None:
+    done = nasturtium("runs", cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "no runs in runs")
+
+
+def test_a_run_that_is_not_there(tmp_path: Path) -> None:
+    for command in (["report", "x"], ["export", "x", "--to", "y"]):
+        done = nasturtium(*command, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "there are no runs in runs" in done.stderr
+
+
+def test_lists_name_everything_registered(tmp_path: Path) -> None:
+    assert {"darts", "darts-2nd", "random"} <= set(nasturtium("methods", cwd=tmp_path).stdout.split())
+    spaces = nasturtium("spaces", cwd=tmp_path).stdout
+    assert "15,625" in spaces
+    assert "1.08e+18" in spaces
+
+
+@pytest.mark.parametrize("code", ["import nasturtium", "import nasturtium.cli.main"])
+def test_help_and_import_do_not_load_torch(code: str) -> None:
+    check = f"{code}, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", f"import sys; {check}"], check=False).returncode == 0
