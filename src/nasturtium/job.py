@@ -158,11 +158,11 @@ def _facts(source: DataSource, task: Task, *, own_space: bool) -> Json:
     }
 
 
-def _size(space: SearchSpace) -> str:
+def _size(space: SearchSpace) -> str | None:
     try:
-        return f"{space.size():,}"
-    except UsageError:  # constraints over many decisions
-        return "too entangled to count"
+        return str(space.size())  # as text: JSON readers elsewhere lose digits of large numbers
+    except UsageError:  # constraints over too many decisions to count
+        return None
 
 
 def _found(task: Task, arch: Architecture) -> Json:

@@ -11,11 +11,15 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import StorageError, UsageError
 from nasturtium.estimators.train import searched_jointly
+from nasturtium.core.registry import Info
 from nasturtium.export.archive import load_weights
 from nasturtium.export.bundle import FILES, write_bundle
+from nasturtium.methods.base import METHODS
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import make_space
+from nasturtium.spaces.base import SPACES, make_space
+from nasturtium.report.gather import report_data
+from nasturtium.report.write import write_report
 from nasturtium.study.events import TrialRecord
 from nasturtium.study.ledger import Ledger
 from nasturtium.study.log import RunLog
@@ -140,7 +144,11 @@ class Result:
 
     def report(self, folder: Path | None = None) -> Path:
         """Write the report, by default into the run's folder; returns the path of its page."""
-        return self.report_path
+        record, facts = self.log.record, self.stage("facts")
+        name = record.config["space"]
+        space = Info(name, "your own") if facts["own_space"] else SPACES.info(name)
+        data = report_data(self.log, METHODS.info(record.config["method"]), space)
+        return write_report(data, folder or self.report_path.parent)
 
 
 def example_of(input_shape: Sequence[int]) -> Tensor:

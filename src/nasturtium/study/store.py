@@ -12,8 +12,8 @@ from typing import Any, Literal
 from sqlalchemy import URL, Connection, create_engine, event, func, insert, make_url, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from nasturtium.core.version import VERSION
 from nasturtium.core.errors import StorageError, UsageError, did_you_mean
+from nasturtium.core.version import VERSION
 from nasturtium.problem.records import Cost, Fidelity, Measurement
 from nasturtium.study import tables
 from nasturtium.study.events import Json, TrialRecord, arch_from_json, arch_to_json

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from nasturtium.core.version import VERSION
 from nasturtium.core.errors import NasturtiumError, StorageError, UsageError, did_you_mean
 from nasturtium.core.seeds import seed_for
+from nasturtium.core.version import VERSION
 from nasturtium.problem.protocols import Estimator, Job, Problem, Report, Strategy
 from nasturtium.problem.records import Cost, Fidelity, Proposal, Trial
 from nasturtium.study.budget import Budget
