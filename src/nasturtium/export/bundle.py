@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nasturtium.export.archive import save_archive
 from nasturtium.export.onnx import write_onnx
-from nasturtium.export.source import write_network_source
+from nasturtium.export.source.write import write_network_source
 from nasturtium.space.architecture import Architecture
 
 FILES = ("weights.safetensors", "architecture.json", "network.py", "net.onnx")
@@ -25,10 +25,11 @@ def write_bundle(
     title: str,
     notes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Write weights, architecture, source and ONNX of a trained plain `net`; each appears only once it is verified.
+    """Write weights, architecture, source and ONNX of a trained plain `net`; each appears only once it is
+    verified.
 
-    `example` is a batch of inputs (N×C×H×W). Returns what the verification of the ONNX file found. Raises what the
-    single writers raise.
+    `example` is a batch of inputs (N×C×H×W). Returns what the verification of the ONNX file found. Raises
+    what the single writers raise.
     """
     save_archive(folder, net, json.loads(arch.to_json()))
     write_network_source(net, example, folder / "network.py", title=title, notes=notes)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import NasturtiumError
 from nasturtium.export.archive import write_whole
-from nasturtium.export.checking import tensors
+from nasturtium.export.source.checking import tensors
 
 TOLERANCE = 1e-4
 _BATCHES = (1, 5)

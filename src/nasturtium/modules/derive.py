@@ -1,7 +1,9 @@
 """From a network with choices and an architecture to a plain network."""
 
 import copy
+from typing import Any
 
+import torch
 from torch import nn
 
 from nasturtium.modules.choice import Choice
@@ -11,11 +13,12 @@ from nasturtium.space.architecture import Architecture
 
 def derive(module: nn.Module, arch: Architecture) -> nn.Module:
     """A plain module without choices that computes what `arch` computes inside `module`, with copies of its
-    weights.
+    weights, in its mode (training or evaluation).
 
     Raises `UsageError` naming the decision if `arch` is no architecture of `module`.
     """
-    return strip(module, space_of(module).validate(arch))
+    with torch.random.fork_rng(devices=[]):  # new layers draw weights before they are given theirs
+        return strip(module, space_of(module).validate(arch)).train(module.training)
 
 
 def strip(module: nn.Module, arch: Architecture) -> nn.Module:
@@ -23,6 +26,7 @@ def strip(module: nn.Module, arch: Architecture) -> nn.Module:
     space.
     """
     done: dict[int, nn.Module] = {}
+    copied: dict[int, Any] = {}  # one for all parts, so that weights they share stay shared
 
     def inner(part: nn.Module) -> nn.Module:
         if id(part) not in done:
@@ -33,7 +37,7 @@ def strip(module: nn.Module, arch: Architecture) -> nn.Module:
         children = part._modules
         part._modules = {}
         try:
-            plain = copy.deepcopy(part)
+            plain = copy.deepcopy(part, copied)
         finally:
             part._modules = children
         for name, child in children.items():

@@ -84,7 +84,8 @@ class ReportData:
     """Everything in a report.
 
     `searched` are the trials of a black-box search, `retrained` the final trainings. `space_size` is None
-    where the size can't be counted. `genotype` is the architecture in the notation of its field. `outputs`
+    where the size can't be counted, `error` is
+    what a failed run ended with. `genotype` is the architecture in the notation of its field. `outputs`
     says how cells make their output where that differs from the published cells (see `cell_graphs`).
     """
 
@@ -106,4 +107,5 @@ class ReportData:
     searched: tuple[TrialRecord, ...] = ()
     retrained: tuple[TrialRecord, ...] = ()
     verdict: Verdict | None = None
+    error: str | None = None
     outputs: Mapping[str, Output] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Places the boxes of a layered graph: columns from left to right, few crossings, nothing overlaps.
 
-The method of Sugiyama, Tagawa & Toda 1981 (https://doi.org/10.1109/TSMC.1981.4308636): order each column by the
-barycentres of its neighbours, then move boxes towards their neighbours as far as order and distances allow.
+The method of Sugiyama, Tagawa & Toda 1981 (https://doi.org/10.1109/TSMC.1981.4308636): order each column by
+the barycentres of its neighbours, then move boxes towards their neighbours as far as order and distances
+allow.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -25,7 +26,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Place:
-    """The centre of a placed box and its size; `width` is that of its column for boxes a line runs through."""
+    """The centre of a placed box and its size, in inches."""
 
     x: float
     y: float
@@ -34,7 +35,10 @@ class Place:
 
 
 def place(boxes: Mapping[Key, Box], links: Sequence[Link], *, gap: float) -> dict[Key, Place]:
-    """Where each box goes; y grows downwards. Every link joins boxes of neighbouring columns, left to right."""
+    """Where each box goes; y grows downwards from 0.
+
+    Every link joins boxes of neighbouring columns, from left to right.
+    """
     columns = _ordered(boxes, links)
     y = _heights(boxes, columns, links, gap)
     x = _widths(boxes, columns, links, y)

@@ -4,13 +4,24 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from nasturtium.report.data import ReportData, SearchEpoch, Verdict
-from nasturtium.report.style import BLUE, FAINT, GREY, INK, ORANGE, Picture, new_figure, picture, plain
+from nasturtium.report.style import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    Dash,
+    Picture,
+    new_figure,
+    picture,
+    plain,
+    whole_numbers,
+)
 from nasturtium.study.events import TrialRecord
 
-MARKED = 40  # epochs up to which each measured point gets a dot
+MARKED = 12  # epochs up to which each measured point gets a dot
 ACCURACY = "accuracy (%)"
 
 
@@ -19,21 +30,24 @@ def search_curves(curve: Sequence[SearchEpoch]) -> Picture:
     figure, panels = _panels(2)
     epochs = [e.epoch for e in curve]
     for axes, quantity, scale in ((panels[0], "loss", 1), (panels[1], "accuracy", 100)):
-        for split, color, dash in (("train", BLUE, "-"), ("valid", ORANGE, (0, (5, 1.5)))):
+        for split, (color, dash, label) in SPLITS.items():
             y = [scale * getattr(e, f"{split}_{quantity}") for e in curve]
-            _line(axes, epochs, y, color=color, dash=dash, label=LABELS[split])
+            _line(axes, epochs, y, color=color, dash=dash, label=label)
         plain(axes, x="epoch of the search", title=f"{quantity.capitalize()} while searching")
         axes.set_ylabel(ACCURACY if scale == 100 else "cross-entropy loss")
     panels[0].legend(frameon=False, fontsize=9, labelcolor=INK)
     last = curve[-1]
-    alt = f"After epoch {last.epoch} the validation accuracy of the supernet is {100 * last.valid_accuracy:.1f} %."
+    alt = f"After epoch {last.epoch}, validation accuracy of the supernet {100 * last.valid_accuracy:.1f} %."
     return picture(figure, "search-curves", "The search, epoch by epoch", alt=alt, note=SEARCH_NOTE)
 
 
-LABELS = {"train": "weights’ images (search-train)", "valid": "architecture’s images (search-valid)"}
+SPLITS: dict[str, tuple[str, Dash, str]] = {
+    "train": (BLUE, "-", "weights’ images (search-train)"),
+    "valid": (ORANGE, (0, (5, 1.5)), "architecture’s images (search-valid)"),
+}
 SEARCH_NOTE = (
-    "Loss and accuracy of the supernet, the one network that holds all candidate operations at once. They tell "
-    "whether the search ran smoothly, not how good the found network is."
+    "Loss and accuracy of the supernet, the one network that holds all candidate operations at once. They "
+    "tell whether the search ran smoothly, not how good the found network is."
 )
 
 
@@ -45,7 +59,7 @@ def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accurac
     figure, (axes,) = _panels(1)
     x, y = [t.number + 1 for t in done], [100 * t.measurement.metrics[metric] for t in done]
     best = [max(y[: i + 1]) for i in range(len(y))]
-    axes.step([*x, max(x) + 0.5], [*best, best[-1]], where="post", color=BLUE, linewidth=2, label="best so far")
+    axes.step(x, best, where="post", color=BLUE, linewidth=2, label="best so far")
     axes.plot(x, y, "o", color=GREY, markersize=5, alpha=0.75, markeredgewidth=0, label="one trial")
     top = y.index(best[-1])
     axes.annotate(
@@ -58,10 +72,12 @@ def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accurac
         color=BLUE,
         fontweight="bold",
     )
-    plain(axes, x="trial", y="validation " + ACCURACY, title="Validation accuracy of each trained architecture")
+    plain(
+        axes, x="trial", y="validation " + ACCURACY, title="Validation accuracy of each trained architecture"
+    )
     axes.margins(y=0.15)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+    whole_numbers(axes, x)
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     failed = sum(t.status == "failed" for t in trials)
     note = f"{failed} of {len(trials)} trials failed and are not shown." if failed else ""
     alt = f"{len(done)} trials; the best validation accuracy, {best[-1]:.2f} %, came with trial {x[top]}."
@@ -96,7 +112,7 @@ FIGURES = {
     "valid_loss": "Validation loss",
     "valid_accuracy": "Validation accuracy",
 }
-LOOKS = (  # by rank: label, colour, width, dash
+LOOKS: tuple[tuple[str, str, float, Dash], ...] = (  # by rank: label, colour, width, dash
     ("random architectures", FAINT, 1.5, "-"),
     ("ordinary residual CNN", ORANGE, 2.0, (0, (4, 1.5))),
     ("found by the search", BLUE, 2.6, "-"),
@@ -123,36 +139,49 @@ def _training_line(axes: Axes, trial: TrialRecord, key: str, rank: int) -> None:
 
 def verdict_plot(verdict: Verdict) -> Picture:
     """Test accuracy of every network with the test's standard error, and mean ± std of the random ones."""
-    figure = new_figure(2.5)
-    axes = figure.add_axes((0.21, 0.22, 0.75, 0.64))
-    rows = {"found by the search": ([verdict.searched], BLUE), "random architectures": (verdict.random, GREY),
-            "ordinary residual CNN": ([verdict.residual], ORANGE)}
+    figure = new_figure(2.9)
+    axes = figure.add_axes((0.21, 0.19, 0.75, 0.69))
+    rows = {
+        "found by the search": ([verdict.searched], BLUE),
+        "random architectures": (verdict.random, GREY),
+        "ordinary residual CNN": ([verdict.residual], ORANGE),
+    }
     for row, (nets, color) in enumerate(rows.values()):
-        spread = [row + 0.34 * (i - (len(nets) - 1) / 2) / max(len(nets) - 1, 1) for i in range(len(nets))]
-        x = [100 * net.accuracy for net in nets]
-        whiskers = [100 * verdict.standard_error(net.accuracy) for net in nets]
-        axes.errorbar(x, spread, xerr=whiskers, fmt="o", color=color, ecolor=color, elinewidth=1.1,
-                      capsize=0, markersize=7 if len(nets) == 1 else 5, zorder=3)
+        spread = [row + 0.56 * (i - (len(nets) - 1) / 2) / max(len(nets) - 1, 1) for i in range(len(nets))]
+        accuracies = [net.accuracy for net in nets]
+        _dots(axes, accuracies, spread, [verdict.standard_error(a) for a in accuracies], color)
     mean, std = 100 * verdict.random_mean, 100 * verdict.random_std
     axes.axvspan(mean - std, mean + std, color="#eceff3", zorder=0)
     axes.axvline(mean, color=GREY, linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
-    axes.text(mean, -0.62, f"random: {mean:.2f} ± {std:.2f}", ha="center", va="bottom", fontsize=9, color=GREY)
+    words = f"random: {mean:.2f} ± {std:.2f}"
+    axes.text(mean, -0.62, words, ha="center", va="bottom", fontsize=9, color=GREY)
     plain(axes, x="accuracy on the test images (%)")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=10, color=INK)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(rows) - 0.5, -0.6)
     note = (
-        f"A dot is one trained network, its whisker one standard error of a test with {verdict.test_images} images. "
-        f"The band is the mean ± standard deviation of the {len(verdict.random)} random architectures."
+        f"A dot is one trained network, its whisker one standard error of a test with {verdict.test_images} "
+        f"images. The band is the mean ± standard deviation of the random architectures."
     )
     return picture(figure, "verdict", "Test accuracy of every network", alt=verdict.sentence, note=note)
+
+
+def _dots(axes: Axes, x: Sequence[float], y: Sequence[float], errors: Sequence[float], color: str) -> None:
+    """Accuracies (0–1) as dots, with their errors as whiskers."""
+    size = 7 if len(x) == 1 else 5
+    bars = [100 * error for error in errors]
+    axes.errorbar(
+        [100 * a for a in x], y, xerr=bars, fmt="o", color=color, elinewidth=1.1, markersize=size, zorder=3
+    )
 
 
 def _panels(columns: int, rows: int = 1) -> tuple[Figure, list[Axes]]:
     figure = new_figure(3.1 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
-    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.17 / rows, top=1 - 0.1 / rows, wspace=0.2, hspace=0.45)
+    figure.subplots_adjust(
+        left=0.075, right=0.985, bottom=0.17 / rows, top=1 - 0.1 / rows, wspace=0.2, hspace=0.45
+    )
     return figure, list(grid.ravel())
 
 
@@ -162,11 +191,11 @@ def _line(
     y: Sequence[float],
     *,
     color: str,
-    dash: str | tuple[float, tuple[float, ...]],
+    dash: Dash,
     label: str,
     width: float = 2.0,
 ) -> None:
     """A line; with dots while there are few points, so that a single epoch shows."""
     marker = "o" if len(x) <= MARKED else ""
     axes.plot(x, y, color=color, linestyle=dash, linewidth=width, marker=marker, markersize=3, label=label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    whole_numbers(axes, x)

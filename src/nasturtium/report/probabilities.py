@@ -1,4 +1,4 @@
-"""How the probabilities of a gradient search moved: a small panel for each decision, laid out like the cell."""
+"""How the probabilities of a gradient search moved: a small panel for each decision."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,21 +9,52 @@ from matplotlib.ticker import MaxNLocator
 
 from nasturtium.report.data import SearchEpoch
 from nasturtium.report.style import (
-    BLUE, BROWN, FAINT, GREEN, GREY, INK, NOTHING, ORANGE, PINK, RED, SKY, WIDTH, Picture,
-    new_figure, picture, plain, readable, slug,
+    BLUE,
+    BROWN,
+    FAINT,
+    GREEN,
+    GREY,
+    INK,
+    NOTHING,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    WIDTH,
+    Dash,
+    Picture,
+    family,
+    new_figure,
+    picture,
+    plain,
+    readable,
+    slug,
+    whole_numbers,
 )
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_of, edge_of
 from nasturtium.space.decision import Decision, members
 from nasturtium.space.search_space import SearchSpace
 
-COLORS = (GREEN, PINK, GREY, BLUE, SKY, RED, ORANGE, BROWN)
+COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN, GREY)
+SHADES = {
+    "separable convolution": (BLUE, SKY),
+    "dilated convolution": (RED, ORANGE),
+    "convolution": (SKY, BLUE),
+    "max pooling": (GREEN,),
+    "average pooling": (PINK,),
+    "skip connection": (GREY,),
+}
+Look = tuple[str, Dash]
+DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 PER_ROW = 5
+LEAST_COLUMNS = 4
 PANEL_HEIGHT = 1.3
 Spot = tuple[int, int]
 NOTE = (
-    "Each panel is one decision; each line is the probability that the search gave to one option, epoch by epoch. "
-    "A dark title names what was chosen in the end; a pale panel is an edge that the found cell does not use. "
+    "Each panel is one decision; each line is the probability that the search gave to one option, epoch by "
+    "epoch. A dark title names what was chosen in the end; a pale panel is an edge that the found cell "
+    "does not use. "
 )
 REST = "Probabilities of a panel add up to one together with the dotted line, which stands for no connection."
 
@@ -31,7 +62,7 @@ REST = "Probabilities of a panel add up to one together with the dotted line, wh
 def probability_pictures(
     curve: Sequence[SearchEpoch], space: SearchSpace, arch: Architecture | None
 ) -> tuple[Picture, ...]:
-    """One picture for the edges of each cell, one for the inputs its nodes choose, one for each other group."""
+    """A picture for the edges of each cell, one for the inputs of its nodes, one for each other group."""
     known = [name for name in space.decisions if any(name in epoch.probabilities for epoch in curve)]
     groups: dict[tuple[str, str], list[str]] = {}
     for name in known:
@@ -50,28 +81,56 @@ def _group(name: str, space: SearchSpace) -> tuple[str, str]:
 
 
 def _picture(
-    number: int, cell: str, kind: str, decisions: Sequence[Decision], curve: Sequence[SearchEpoch],
+    number: int,
+    cell: str,
+    kind: str,
+    decisions: Sequence[Decision],
+    curve: Sequence[SearchEpoch],
     arch: Architecture | None,
 ) -> Picture:
-    spots = _spots(decisions)
-    rows, columns = (max(spot[axis] for spot in spots) + 1 for axis in (0, 1))
     options = list(dict.fromkeys(str(option) for decision in decisions for option in decision.options))
-    figure = new_figure(PANEL_HEIGHT * rows + 0.45)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.ravel():
-        axes.set_visible(False)
-    for decision, spot in zip(decisions, spots, strict=True):
-        _panel(grid[spot], decision, options, curve, arch)
-    for spot in spots:
-        _outer_labels(grid, spot, spots)
-    rest = any(sum(p) < 0.999 for e in curve for n, p in e.probabilities.items() if n in {d.name for d in decisions})
-    _legend(figure, options, rest, triangular=spots[0] == (0, 0) and (0, columns - 1) not in spots)
+    rest = _lowest_sum(decisions, curve) < 0.999
+    figure = _figure(decisions, looks(options), curve, arch, rest=rest)
     title = {"edges": f"Operations of cell “{cell}”", "inputs": f"Inputs of cell “{cell}”"}.get(
         kind if cell else "", "Other decisions"
     )
     alt = f"{len(decisions)} panels of probabilities over {len(curve)} epochs."
     name = f"probabilities-{number}-{slug(cell or 'others')}"
     return picture(figure, name, title, alt=alt, note=NOTE + (REST if rest else ""))
+
+
+def _figure(
+    decisions: Sequence[Decision],
+    styles: Mapping[str, Look],
+    curve: Sequence[SearchEpoch],
+    arch: Architecture | None,
+    *,
+    rest: bool,
+) -> Figure:
+    spots = _spots(decisions)
+    rows, columns = (max(spot[axis] for spot in spots) + 1 for axis in (0, 1))
+    figure = new_figure(PANEL_HEIGHT * rows + 0.45)
+    grid = figure.subplots(rows, max(columns, LEAST_COLUMNS), squeeze=False, sharex=True, sharey=True)
+    for axes in grid.ravel():
+        axes.set_visible(False)
+    for decision, spot in zip(decisions, spots, strict=True):
+        _panel(grid[spot], decision, styles, curve, arch)
+        _outer_labels(grid[spot], spot, spots)
+    grid[spots[0]].set_ylim(0, 1.05 * _highest(decisions, curve))  # shared by all panels
+    free = min((row for row, column in spots if column == grid.shape[1] - 1), default=rows)
+    _legend(figure, styles, rest, corner=free * PANEL_HEIGHT)
+    return figure
+
+
+def _lowest_sum(decisions: Sequence[Decision], curve: Sequence[SearchEpoch]) -> float:
+    """The least that the options of a decision have together; the rest belongs to `none`."""
+    return min(sum(e.probabilities[d.name]) for d in decisions for e in curve if d.name in e.probabilities)
+
+
+def _highest(decisions: Sequence[Decision], curve: Sequence[SearchEpoch]) -> float:
+    """The highest probability of these decisions, `none` included."""
+    rows = [e.probabilities[d.name] for d in decisions for e in curve if d.name in e.probabilities]
+    return max(max(*row, 1 - sum(row)) for row in rows)
 
 
 def _spots(decisions: Sequence[Decision]) -> list[Spot]:
@@ -85,49 +144,64 @@ def _spots(decisions: Sequence[Decision]) -> list[Spot]:
 
 
 def _panel(
-    axes: Axes, decision: Decision, options: Sequence[str], curve: Sequence[SearchEpoch], arch: Architecture | None
+    axes: Axes,
+    decision: Decision,
+    styles: Mapping[str, Look],
+    curve: Sequence[SearchEpoch],
+    arch: Architecture | None,
 ) -> None:
     axes.set_visible(True)
     value = None if arch is None else arch.get(decision.name)
-    chosen = set() if value is None else set(map(str, members(value)))
+    chosen = [] if value is None else [str(option) for option in members(value)]
     epochs = [e.epoch for e in curve if decision.name in e.probabilities]
     rows = [e.probabilities[decision.name] for e in curve if decision.name in e.probabilities]
     marker = "o" if len(epochs) == 1 else ""
     for i, option in enumerate(map(str, decision.options)):
-        heavy = option in chosen
-        color, dash = look(options.index(option))
-        axes.plot(epochs, [row[i] for row in rows], color=color, linestyle=dash, linewidth=2.4 if heavy else 1.2,
-                  alpha=1.0 if arch is None or chosen else 0.45, marker=marker, markersize=3, zorder=3 if heavy else 2)
+        (color, dash), heavy = styles[option], option in chosen
+        (line,) = axes.plot(epochs, [row[i] for row in rows], color=color, linestyle=dash, marker=marker)
+        line.set(linewidth=2.4 if heavy else 1.2, zorder=3 if heavy else 2, markersize=3)
+        line.set_alpha(1.0 if arch is None or chosen else 0.45)
     rest = [1 - sum(row) for row in rows]
     if max(rest) > 0.001:
-        axes.plot(epochs, rest, color=FAINT, linestyle=":", linewidth=1.4)
+        axes.plot(epochs, rest, color=FAINT, linestyle=":", linewidth=1.4, marker=marker, markersize=3)
     plain(axes)
     axes.tick_params(labelsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    whole_numbers(axes, epochs, most=4)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
-    axes.set_ylim(bottom=0)
-    words = " + ".join(readable(option) for option in map(str, decision.options) if option in chosen)
-    title = _name(decision.name) + (f": {words}" if words else "")
-    axes.set_title(title, loc="left", fontsize=8.5, fontweight="bold" if words else "normal",
-                   color=INK if words else GREY, parse_math=False, pad=4)
+    _title(axes, decision.name, chosen)
 
 
-def look(number: int) -> tuple[str, str | tuple[float, tuple[float, ...]]]:
-    """Colour and dash of the option with this number; dashes set options of the same colour apart."""
-    dashes: tuple[str | tuple[float, tuple[float, ...]], ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-    return COLORS[number % len(COLORS)], dashes[number // len(COLORS) % len(dashes)]
-
-
-def _name(decision: str) -> str:
+def _title(axes: Axes, decision: str, chosen: Sequence[str]) -> None:
+    """The edge, or the decision's name, and what was chosen."""
     edge = edge_of(decision)
-    if edge is None:
-        return decision
-    return f"{edge[0]} → {edge[1]}"
+    name = decision if edge is None else f"{edge[0]} → {edge[1]}"
+    words = f"{name}: {' + '.join(map(readable, chosen))}" if chosen else name
+    axes.set_title(
+        words,
+        loc="left",
+        fontsize=8.5,
+        color=INK if chosen else GREY,
+        parse_math=False,
+        pad=4,
+        fontweight="bold" if chosen else "normal",
+    )
 
 
-def _outer_labels(grid: Mapping[Spot, Axes], spot: Spot, spots: Sequence[Spot]) -> None:
+def looks(options: Sequence[str]) -> dict[str, Look]:
+    """Colour and dash of each option: the colours of the drawings where they are free, then any other.
+
+    More options than colours are told apart by dashes.
+    """
+    found: dict[str, Look] = {}
+    for option in options:
+        wished = [*SHADES.get(family(option), ()), *COLORS]
+        free = ((color, dash) for dash in DASHES for color in wished if (color, dash) not in found.values())
+        found[option] = (FAINT, "-") if option in NOTHING else next(free, (INK, "-"))
+    return found
+
+
+def _outer_labels(axes: Axes, spot: Spot, spots: Sequence[Spot]) -> None:
     """Epochs below the lowest panel of a column only, probabilities left of the first of a row only."""
-    axes = grid[spot]
     lowest = (spot[0] + 1, spot[1]) not in spots
     axes.tick_params(labelbottom=lowest, labelleft=spot[1] == 0)
     if lowest:
@@ -136,19 +210,31 @@ def _outer_labels(grid: Mapping[Spot, Axes], spot: Spot, spots: Sequence[Spot]) 
         axes.set_ylabel("probability", fontsize=8.5, color=GREY)
 
 
-def _legend(figure: Figure, options: Sequence[str], rest: bool, *, triangular: bool) -> None:
-    """In the empty corner above the diagonal if there is one, otherwise below the panels."""
-    handles = [Line2D([], [], color=look(i)[0], linestyle=look(i)[1], linewidth=2, label=readable(option))
-               for i, option in enumerate(options)]
+def _legend(figure: Figure, styles: Mapping[str, Look], rest: bool, *, corner: float) -> None:
+    """In the top right corner if it is free for long enough (`corner`, in inches), otherwise below."""
+    handles = [
+        Line2D([], [], color=color, linestyle=dash, linewidth=2, label=readable(option))
+        for option, (color, dash) in styles.items()
+    ]
     if rest:
         handles.append(Line2D([], [], color=FAINT, linestyle=":", linewidth=1.6, label=NOTHING[0]))
     height = float(figure.get_size_inches()[1])
-    bottom, top, left = 0.42 / height, 1 - 0.25 / height, 0.55 / WIDTH
-    if triangular:
-        figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=9, labelcolor=INK,
-                      bbox_to_anchor=(0.99, 0.995))
+    bottom = 0.42
+    if corner > 0.2 + 0.19 * len(handles):
+        figure.legend(
+            handles=handles,
+            loc="upper right",
+            bbox_to_anchor=(0.99, 1),
+            fontsize=9,
+            frameon=False,
+            labelcolor=INK,
+        )
     else:
         columns = min(len(handles), 7)
-        bottom += 0.24 * -(-len(handles) // columns) / height
-        figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=9, labelcolor=INK)
-    figure.subplots_adjust(left=left, right=0.99, bottom=bottom, top=top, wspace=0.16, hspace=0.55)
+        bottom += 0.22 * -(-len(handles) // columns)
+        figure.legend(
+            handles=handles, loc="lower center", ncols=columns, fontsize=9, frameon=False, labelcolor=INK
+        )
+    figure.subplots_adjust(
+        left=0.55 / WIDTH, right=0.99, bottom=bottom / height, top=1 - 0.25 / height, wspace=0.16, hspace=0.55
+    )

@@ -5,15 +5,19 @@ The palette is that of Okabe & Ito 2008 (https://jfly.uni-koeln.de/color/).
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, BROWN = "#CC79A7", "#56B4E9", "#7A5C3E"
 INK, GREY, FAINT = "#22272e", "#6b7480", "#c3c9d0"
+Dash = Literal["-", ":"] | tuple[float, tuple[float, ...]]
 WIDTH = 9.0  # inches, shown 100 pixels wide each
 DPI = 200
 
@@ -83,6 +87,13 @@ def plain(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.set_ylabel(y, color=GREY, fontsize=9.5)
     if title:
         axes.set_title(title, loc="left", color=INK, fontsize=10.5, fontweight="bold", parse_math=False)
+
+
+def whole_numbers(axes: Axes, x: Sequence[float], *, most: int = 8) -> None:
+    """Marks only whole numbers on the x axis, which ends at those of `x`, even if there is just one."""
+    margin = max(0.02 * (max(x) - min(x)), 0.5 if len(set(x)) == 1 else 0.0)
+    axes.set_xlim(min(x) - margin, max(x) + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=most, min_n_ticks=1))
 
 
 def png(figure: Figure) -> bytes:

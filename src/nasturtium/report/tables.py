@@ -4,12 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from nasturtium.space.decision import Value
 from nasturtium.study.events import TrialRecord
 
 COLUMNS = ("stage", "number", "label", "status", "epochs", "architecture", "error", "started", "finished")
 COSTS = ("seconds", "forward", "backward", "samples", "epochs", "queries")
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -58,20 +60,12 @@ def percent(share: float) -> str:
 
 
 def count(number: float) -> str:
-    """A whole number with thin spaces between thousands; very large ones as a power of ten."""
-    if number >= 1e15:
-        mantissa, exponent = f"{int(number):e}".split("e") if number < 1e300 else _huge(int(number))
-        return f"{float(mantissa):.2f} · 10{_superscript(int(exponent))}"
-    return f"{int(number):,}".replace(",", "\u202f")
-
-
-def _huge(number: int) -> list[str]:
-    digits = str(number)
-    return [f"{digits[0]}.{digits[1:4]}", str(len(digits) - 1)]
-
-
-def _superscript(number: int) -> str:
-    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    """A whole number with commas; from 10¹⁵ on three of its digits and a power of ten."""
+    whole = int(number)
+    if whole < 10**15:
+        return f"{whole:,}"
+    mantissa, exponent = f"{Decimal(whole):.2e}".split("e+")
+    return f"{mantissa} · 10{exponent.translate(SUPERSCRIPT)}"
 
 
 def duration(seconds: float) -> str:

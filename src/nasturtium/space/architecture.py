@@ -28,7 +28,8 @@ class Architecture(Mapping[str, Value]):
         return len(self._values)
 
     def __eq__(self, other: object) -> bool:
-        return self._values == other._values if isinstance(other, Architecture) else NotImplemented
+        # by digest, because 1 == 1.0 but the two are written, and so hashed, differently
+        return self.digest == other.digest if isinstance(other, Architecture) else NotImplemented
 
     @cached_property
     def digest(self) -> str:

@@ -69,7 +69,7 @@ def edge_of(name: str) -> tuple[int, int] | None:
 
 
 def _cells(space: SearchSpace) -> dict[str, list[str]]:
-    """Decision names by cell. A name that looks like an edge or like inputs counts only within a real cell."""
+    """Decision names by cell; a name that only looks like a part of one is left out."""
     found: dict[str, list[str]] = {}
     for name in space.decisions:
         match = EDGE.fullmatch(name) or INPUTS.fullmatch(name)

@@ -126,10 +126,8 @@ class Compiler:
 
     def compile(self) -> Product | None:
         """The diagram, or None if no architecture satisfies the constraints; raises `TooEntangled`."""
-        return self._product(
-            {name: self._conditions[name] for name in self._order},
-            {i: {} for i in range(len(self._constraints))},
-        )
+        open_ = {name: self._conditions[name] for name in self._order}
+        return self._settle({}, open_, {i: {} for i in range(len(self._constraints))})
 
     def _product(self, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]) -> Product | None:
         parts = []
@@ -149,7 +147,7 @@ class Compiler:
         name = next(iter(open_))  # the first in order depends on nothing that is still open
         groups = []
         for values in self._grouped(name, open_, rules):
-            rest = self._after(name, values[0], open_, rules)
+            rest = self._settle({name: values[0]}, {n: c for n, c in open_.items() if n != name}, rules)
             if rest is not None:
                 groups.append((values, rest))
         return Branch(name, tuple(groups)) if groups else None
@@ -166,17 +164,18 @@ class Compiler:
             groups.setdefault(key, []).append(value)
         return [tuple(values) for values in groups.values()]
 
-    def _after(
-        self, name: str, value: Value, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]
+    def _settle(
+        self, chosen: Mapping[str, Value], open_: dict[str, Condition], rules: dict[int, dict[str, Value]]
     ) -> Product | None:
-        settled: dict[str, Value | None] = {name: value}
+        """What is left of `open_`, which is in order, and of `rules` once `chosen` is."""
+        settled: dict[str, Value | None] = {**chosen}
         left: dict[str, Condition] = {}
-        for other in list(open_)[1:]:
-            condition = _assign(open_[other], settled)
-            if condition:
-                left[other] = condition
+        for name, condition in open_.items():
+            remaining = _assign(condition, settled)
+            if remaining:
+                left[name] = remaining
             else:
-                settled[other] = None
+                settled[name] = None
         seen = {
             i: values
             | {n: v for n, v in settled.items() if v is not None and n in self._constraints[i].reads}

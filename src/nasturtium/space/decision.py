@@ -76,6 +76,11 @@ class Decision:
             return None
         return f"decision {self.name!r} got {value!r}; allowed: {self.k}, in this order, of {self._allowed()}"
 
+    def as_listed(self, value: Value) -> Value:
+        """A right `value` in the options' own types: 1.0 becomes 1 if that is the option."""
+        chosen = self._tuple(set(members(value)))
+        return chosen if self.many else chosen[0]
+
     def _allowed(self) -> str:
         return ", ".join(str(o) for o in self.options)
 

@@ -15,6 +15,7 @@ from nasturtium.space.counting import Compiler, Product, TooEntangled
 from nasturtium.space.decision import Decision, Option, Value, members
 
 Crossover = Literal["uniform", "single-point", "cell"]
+MOST_REPAIRS = 100  # changes that may break a constraint before we start afresh
 MOST_TRIES = 10_000  # draws that may break a constraint before we say that it is too rarely met
 
 
@@ -60,7 +61,7 @@ class SearchSpace:
         except TooEntangled:
             return None
         if diagram is None:
-            rules = "; ".join(str(c) for c in self.constraints)
+            rules = "; ".join(map(_reason, self.constraints))
             raise UsageError(f"no architecture satisfies all constraints of this space: {rules}")
         return diagram
 
@@ -123,36 +124,51 @@ class SearchSpace:
         The rest is uniform decision by decision. If constraints reject 100 completions, falls back to
         `sample`.
         """
-        for _ in range(100):
-            values: dict[str, Value] = {}
-            for name in self._order:
-                if not active(self.conditions[name], values):
-                    continue
-                decision = self.decisions[name]
-                if name in wish and decision.wrong(wish[name]) is None:
-                    values[name] = wish[name]
-                else:
-                    values[name] = _pick(decision, rng)
+        for _ in range(MOST_REPAIRS):
+            values = self._completed(wish, rng)
             if self._violation(values) is None:
                 return self._arranged(values)
         return self.sample(rng)
+
+    def _completed(self, wish: Mapping[str, Value], rng: np.random.Generator) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        for name in self._order:
+            if not active(self.conditions[name], values):
+                continue
+            decision = self.decisions[name]
+            if name in wish and decision.wrong(wish[name]) is None:
+                values[name] = wish[name]
+            else:
+                values[name] = _pick(decision, rng)
+        return values
 
     def mutate(self, arch: Architecture, rng: np.random.Generator, *, n: int = 1) -> Architecture:
         """`arch` with `n` of its decisions changed; decisions this switches on are drawn at random.
 
         Only decisions with more than one value are picked. An ordered decision may jump to any other option;
-        a k-of-n decision exchanges one member.
+        a k-of-n decision exchanges one member. If constraints reject 100 such changes, falls back to
+        `sample`.
         """
         open_ = [d for d in (self.decisions[name] for name in arch) if d.count() > 1]
         if not open_:
             return arch
+        for _ in range(MOST_REPAIRS):
+            values = self._completed(self._changed(arch, open_, rng, n), rng)
+            if self._violation(values) is None:
+                return self._arranged(values)
+        return self.sample(rng)
+
+    @staticmethod
+    def _changed(
+        arch: Architecture, open_: Sequence[Decision], rng: np.random.Generator, n: int
+    ) -> dict[str, Value]:
         wish = dict(arch)
         for i in rng.choice(len(open_), size=min(n, len(open_)), replace=False):
             decision = open_[int(i)]
             old = arch[decision.name]
             others = decision.near(old) if decision.many else [o for o in decision.options if o != old]
             wish[decision.name] = others[int(rng.integers(len(others)))]
-        return self.complete(wish, rng)
+        return wish
 
     def crossover(
         self, a: Architecture, b: Architecture, rng: np.random.Generator, *, kind: Crossover = "uniform"
@@ -208,7 +224,7 @@ class SearchSpace:
         reason = self.why_not(values)
         if reason is not None:
             raise UsageError(reason)
-        return self._arranged(values)
+        return self._arranged({name: self.decisions[name].as_listed(v) for name, v in values.items()})
 
     def why_not(self, values: Mapping[str, Value]) -> str | None:
         """Why `values` are no architecture of this space, or None if they are one."""
@@ -270,7 +286,7 @@ class SearchSpace:
         return {
             "decisions": [[d.name, list(d.options), d.k, d.ordered, d.many] for d in self.decisions.values()],
             "conditions": {n: _plain(c) for n, c in self.conditions.items() if c != ALWAYS},
-            "constraints": [getattr(c, "reason", type(c).__name__) for c in self.constraints],
+            "constraints": list(map(_reason, self.constraints)),
         }
 
     @classmethod
@@ -289,6 +305,10 @@ def _pick(decision: Decision, rng: np.random.Generator) -> Value:
         return decision.options[int(rng.integers(len(decision.options)))]
     chosen = sorted(rng.choice(len(decision.options), size=decision.k, replace=False).tolist())
     return tuple(decision.options[i] for i in chosen)
+
+
+def _reason(constraint: Constraint) -> str:
+    return str(getattr(constraint, "reason", type(constraint).__name__))
 
 
 def _group(name: str) -> str:

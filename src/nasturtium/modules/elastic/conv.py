@@ -46,7 +46,7 @@ class ElasticConv2d(ElasticLayer):
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Conv2d` with the chosen slice of the weights."""
         in_, out, kernel = (chosen(size, arch) for size in (self.in_, self.out, self.kernel))
-        conv = _conv(in_, out, kernel, self.stride, self.depthwise, self.bias is not None)
+        conv = _conv(in_, out, kernel, self.stride, self.depthwise, self.bias is not None).to(self.weight)
         weight, bias = self._slices(in_, out, kernel)
         with torch.no_grad():
             conv.weight.copy_(weight)

@@ -23,7 +23,7 @@ class ElasticLinear(ElasticLayer):
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Linear` with the chosen slice of the weights."""
         in_, out = chosen(self.in_, arch), chosen(self.out, arch)
-        linear = nn.Linear(in_, out, bias=self.bias is not None)
+        linear = nn.Linear(in_, out, bias=self.bias is not None).to(self.weight)
         with torch.no_grad():
             linear.weight.copy_(self.weight[:out, :in_])
             if self.bias is not None:

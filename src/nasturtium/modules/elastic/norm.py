@@ -26,8 +26,8 @@ class ElasticBatchNorm2d(ElasticLayer):
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.BatchNorm2d` with the chosen slice of parameters and statistics."""
         channels = chosen(self.channels, arch)
-        norm = nn.BatchNorm2d(channels, affine=self.largest.affine)
         values = self.largest.state_dict()
+        norm = nn.BatchNorm2d(channels, affine=self.largest.affine).to(values["running_mean"])
         with torch.no_grad():
             for name, tensor in norm.state_dict().items():
                 tensor.copy_(values[name][:channels] if values[name].dim() else values[name])

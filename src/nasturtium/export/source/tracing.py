@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.export.layers import is_torch_layer
+from nasturtium.export.source.layers import is_torch_layer
 
 
 @dataclass

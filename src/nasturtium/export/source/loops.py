@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from nasturtium.export.expressions import attribute
+from nasturtium.export.source.expressions import attribute
 
 _SHORTEST = 3
 

@@ -5,11 +5,11 @@ from itertools import groupby
 
 from torch import nn
 
-from nasturtium.export.classes import Written
-from nasturtium.export.expressions import fill, number
-from nasturtium.export.layout import Bracket, Doc, bracket, lines, text
-from nasturtium.export.parameters import Parameters
-from nasturtium.export.patterns import Leaf, Make, ModuleSlot, Pattern, Slot, is_number
+from nasturtium.export.source.classes import Written
+from nasturtium.export.source.expressions import fill, number
+from nasturtium.export.source.layout import Bracket, Doc, bracket, lines, text
+from nasturtium.export.source.parameters import Parameters
+from nasturtium.export.source.patterns import Leaf, Make, ModuleSlot, Pattern, Slot, is_number
 
 _MANY = 3  # equal items in a row that are written once, with their number
 

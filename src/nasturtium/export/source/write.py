@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from nasturtium.export.archive import storing, write_whole
-from nasturtium.export.checking import check
-from nasturtium.export.page import page
+from nasturtium.export.source.checking import check
+from nasturtium.export.source.page import page
 
 
 def write_network_source(

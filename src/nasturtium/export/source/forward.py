@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from torch import fx, nn
 from torch.fx.node import map_arg
 
-from nasturtium.export.expressions import ATOM, Expr, Numbers, expression
-from nasturtium.export.layout import Doc, text
-from nasturtium.export.loops import Loop, find_loops
-from nasturtium.export.tracing import in_place
+from nasturtium.export.source.expressions import ATOM, Expr, Numbers, expression
+from nasturtium.export.source.layout import Doc, text
+from nasturtium.export.source.loops import Loop, find_loops
+from nasturtium.export.source.tracing import in_place
 
 _GENERIC = ("x", "y", "z", "u", "v", "w")
 _SIZES = {0: "batch", 1: "channels", 2: "height", 3: "width", -1: "width", -2: "height"}

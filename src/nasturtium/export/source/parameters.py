@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nasturtium.export.patterns import ModuleSlot, Slot
+from nasturtium.export.source.patterns import ModuleSlot, Slot
 
 _WIDTHS = ("channels", "features", "groups", "dim", "normalized_shape")
 _CONTAINERS = ("nn.ModuleList", "nn.ModuleDict", "nn.Sequential")

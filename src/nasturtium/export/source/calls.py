@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.export.layers import constructor
-from nasturtium.export.patterns import Leaf, Make, Pattern
-from nasturtium.export.tracing import join
+from nasturtium.export.source.layers import constructor
+from nasturtium.export.source.patterns import Leaf, Make, Pattern
+from nasturtium.export.source.tracing import join
 
 _LARGEST_LITERAL = 64  # elements of a tensor that is written out
 

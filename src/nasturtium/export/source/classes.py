@@ -12,12 +12,12 @@ from typing import Any
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.export.calls import Caller
-from nasturtium.export.expressions import number
-from nasturtium.export.forward import Forward, write_forward
-from nasturtium.export.layers import is_torch_layer
-from nasturtium.export.parameters import Parameters, parameters
-from nasturtium.export.patterns import (
+from nasturtium.export.source.calls import Caller
+from nasturtium.export.source.expressions import number
+from nasturtium.export.source.forward import Forward, write_forward
+from nasturtium.export.source.layers import is_torch_layer
+from nasturtium.export.source.parameters import Parameters, parameters
+from nasturtium.export.source.patterns import (
     Leaf,
     Make,
     ModuleSlot,
@@ -28,7 +28,7 @@ from nasturtium.export.patterns import (
     skeleton,
     slots,
 )
-from nasturtium.export.tracing import Survey, join
+from nasturtium.export.source.tracing import Survey, join
 
 _LONGEST_PASSED_IN = 3  # layers of a Sequential, likewise
 _MOST_PASSED_IN = 2  # children of different kinds that a class takes as arguments, before it is split instead

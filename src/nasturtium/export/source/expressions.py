@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError
-from nasturtium.export.layout import Bracket, Doc, bracket, text
+from nasturtium.export.source.layout import Bracket, Doc, bracket, text
 
 ATOM = 9
 _INFIX: dict[Any, tuple[str, int]] = {

@@ -6,10 +6,10 @@ from textwrap import fill
 
 from torch import nn
 
-from nasturtium.export.classes import Classes
-from nasturtium.export.expressions import attribute
-from nasturtium.export.printing import class_source
-from nasturtium.export.tracing import Survey, join
+from nasturtium.export.source.classes import Classes
+from nasturtium.export.source.expressions import attribute
+from nasturtium.export.source.printing import class_source
+from nasturtium.export.source.tracing import Survey, join
 
 _WIDTH = 96
 _READER = '''

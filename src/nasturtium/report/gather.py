@@ -1,0 +1,64 @@
+"""From the log of a run to what its report tells."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nasturtium.core.registry import Info
+from nasturtium.report.data import DataFacts, Judged, ReportData, SearchEpoch, Verdict
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.study.log import RunLog
+
+
+def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
+    """What is known of a run, finished or not; `method` and `space` describe what it uses."""
+    found = {name: stage.payload for name, stage in log.stages().items()}
+    record, facts = log.record, found["facts"]
+    size = facts["space_size"]
+    return ReportData(
+        title=record.name,
+        command=record.command,
+        state=record.state,
+        seed=record.seed,
+        method=method,
+        space=space,
+        space_size=None if size is None else int(size),
+        data=DataFacts(facts["data"], tuple(facts["classes"]), tuple(facts["input_shape"]), facts["splits"]),
+        versions=facts["versions"],
+        machine=facts["machine"],
+        search_space=SearchSpace.from_dict(record.space),
+        ledger=log.ledger(),
+        architecture=_architecture(found),
+        genotype=found.get("found", {}).get("notation"),
+        search_curve=tuple(_epoch(row) for row in found.get("search", {}).get("curve", ())),
+        searched=tuple(log.trials("search")),
+        retrained=tuple(log.trials("retrain")),
+        verdict=_verdict(found),
+    )
+
+
+def _architecture(found: Mapping[str, Any]) -> Architecture | None:
+    if "found" not in found:
+        return None
+    return Architecture.from_json(json.dumps(found["found"]["architecture"]))
+
+
+def _epoch(row: Mapping[str, Any]) -> SearchEpoch:
+    return SearchEpoch(**{name: value for name, value in row.items() if name != "cost"})
+
+
+def _verdict(found: Mapping[str, Any]) -> Verdict | None:
+    if "verdict" not in found:
+        return None
+    verdict = found["verdict"]
+    first, *random, residual = (Judged(**row) for row in verdict["networks"])
+    return Verdict(
+        searched=first,
+        random=tuple(random),
+        residual=residual,
+        epochs=found["retrain"]["epochs"],
+        test_images=verdict["test_images"],
+        paid_off=verdict["paid_off"],
+        sentence=verdict["sentence"],
+    )

@@ -1,0 +1,61 @@
+"""All pictures of a report, by the section they belong to."""
+
+from dataclasses import dataclass, fields
+
+from nasturtium.report.arrange import faded, nothing_edges
+from nasturtium.report.data import ReportData
+from nasturtium.report.drawings import cell_figure
+from nasturtium.report.plots import search_curves, training_curves, trial_accuracies, verdict_plot
+from nasturtium.report.probabilities import probability_pictures
+from nasturtium.report.style import Picture, picture, readable, slug
+from nasturtium.space.cell_graph import CellGraph, cell_graphs
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What could be drawn of a run; a part that the run lacks is empty."""
+
+    verdict: tuple[Picture, ...]
+    cells: tuple[Picture, ...]
+    search: tuple[Picture, ...]
+    probabilities: tuple[Picture, ...]
+    training: tuple[Picture, ...]
+
+    def all(self) -> tuple[Picture, ...]:
+        """Every picture, in the order of the page."""
+        return tuple(shown for part in fields(self) for shown in getattr(self, part.name))
+
+
+def draw(data: ReportData) -> Pictures:
+    """Draws what `data` has."""
+    arch, space, curve = data.architecture, data.search_space, data.search_curve
+    graphs = () if arch is None else cell_graphs(arch, space, outputs=data.outputs)
+    search = [search_curves(curve)] if curve else []
+    training = training_curves(data)
+    trials = trial_accuracies(data.searched)
+    return Pictures(
+        verdict=() if data.verdict is None else (verdict_plot(data.verdict),),
+        cells=tuple(_cell(i, graph) for i, graph in enumerate(graphs, start=1)),
+        search=(*search, *(() if trials is None else (trials,))),
+        probabilities=probability_pictures(curve, space, arch) if curve else (),
+        training=() if training is None else (training,),
+    )
+
+
+def _cell(number: int, graph: CellGraph) -> Picture:
+    edges = "; ".join(f"{graph.nodes[s]} to {graph.nodes[t]}: {readable(op)}" for s, t, op in graph.edges)
+    notes = ["Read from left to right; a numbered node adds up everything that enters it."]
+    if graph.inputs == 2:
+        notes.append("cₖ₋₂ and cₖ₋₁ are the outputs of the two cells before.")
+    nothing = nothing_edges(graph)
+    if nothing:
+        notes.append(f"Not drawn, because they carry nothing (none): {', '.join(nothing)}.")
+    if faded(graph):
+        notes.append("What is faded carries nothing of the input on to the output.")
+    return picture(
+        cell_figure(graph),
+        f"cell-{number}-{slug(graph.name)}",
+        f"Cell “{graph.name}”",
+        alt=f"Cell {graph.name}: {edges}.",
+        note=" ".join(notes),
+    )

@@ -1,0 +1,34 @@
+"""Examples and the README's code run as they stand."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import nasturtium as nas
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "custom_space.py"
+
+
+def test_the_custom_space_runs(tmp_path: Path) -> None:
+    words = ["--budget", "3 trials", "--epochs", "1", "--folder", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), *words], capture_output=True, text=True, check=True, timeout=200
+    )
+    assert "The search " in done.stdout
+    assert (tmp_path / "digits-SmallNet-random-0" / "report" / "report.html").exists()
+
+
+def test_the_readme_shows_the_same_space_as_the_example() -> None:
+    source = re.search(r"```python\n(from torch.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert source is not None
+    scope: dict[str, type] = {}
+    exec(source[1], scope)  # our own README
+    spaces = [
+        nas.Blueprint(lambda net=net: net((1, 8, 8), 10)).space.to_dict()
+        for net in (scope["SmallNet"], runpy.run_path(str(EXAMPLE))["SmallNet"])
+    ]
+    assert spaces[0] == spaces[1]
+    assert len(source[1].strip().splitlines()) <= 27

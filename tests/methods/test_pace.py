@@ -1,0 +1,30 @@
+import pytest
+
+from nasturtium.methods.pace import FEWEST_EPOCHS, Pace, seconds_per_step
+
+
+def test_whole_passes_when_there_is_time() -> None:
+    assert Pace.within(100, step_seconds=0.1, pass_steps=20, most_epochs=60) == Pace(epochs=50, steps=20)
+
+
+def test_no_more_epochs_than_useful() -> None:
+    assert Pace.within(1000, step_seconds=0.1, pass_steps=20, most_epochs=60) == Pace(epochs=60, steps=20)
+
+
+def test_short_epochs_when_there_is_not_even_time_for_a_few_passes() -> None:
+    pace = Pace.within(100, step_seconds=1, pass_steps=1000, most_epochs=60)
+    assert pace == Pace(epochs=FEWEST_EPOCHS, steps=100 // FEWEST_EPOCHS)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 1, 7, 30, 500])
+def test_never_more_steps_than_the_budget_but_always_some(seconds: float) -> None:
+    pace = Pace.within(seconds, step_seconds=0.5, pass_steps=13, most_epochs=60)
+    assert pace.epochs >= 1
+    assert pace.steps >= 1
+    assert pace.epochs * pace.steps <= max(seconds / 0.5, FEWEST_EPOCHS)
+
+
+def test_timing_runs_real_steps() -> None:
+    asked: list[int] = []
+    assert seconds_per_step(asked.append) >= 0
+    assert asked == [1, 2, 2, 2]
