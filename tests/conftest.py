@@ -1,7 +1,10 @@
+import os
 import sys
 
 import pytest
 from hypothesis import settings
+
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 settings.register_profile("nasturtium", deadline=None, derandomize=True, database=None)
 settings.load_profile("nasturtium")

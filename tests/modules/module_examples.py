@@ -96,7 +96,9 @@ class Mlp(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         hidden = Dim("mlp/width", (16, 32))
-        self.mlp = nn.Sequential(ElasticLinear(CHANNELS, hidden), nn.ReLU(), ElasticLinear(hidden, 8, bias=False))
+        self.mlp = nn.Sequential(
+            ElasticLinear(CHANNELS, hidden), nn.ReLU(), ElasticLinear(hidden, CHANNELS, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

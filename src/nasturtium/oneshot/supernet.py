@@ -55,8 +55,11 @@ class Supernet(nn.Module):
         for name, decision in self._decisions.items():
             n = len(decision.options) + (relaxation.null and name in null)
             row = relaxation.alpha(decision, n, generator)
-            if row is not None:
-                self.alphas[name] = nn.Parameter(row)
+            if row is None:
+                continue
+            if hasattr(nn.ParameterDict(), name):
+                raise UsageError(f"PyTorch uses {name!r} itself; call the decision, say, 'block/{name}'")
+            self.alphas[name] = nn.Parameter(row)
 
     def _choices(self) -> list[Choice]:
         return [module for module in self.net.modules() if isinstance(module, Choice)]

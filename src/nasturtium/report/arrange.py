@@ -1,4 +1,4 @@
-"""Where the parts of a drawn cell go: every operation is a box of its own, so that no line crosses a label."""
+"""Where the parts of a drawn cell go: operations are boxes of their own, so that no line crosses a label."""
 
 from dataclasses import dataclass
 

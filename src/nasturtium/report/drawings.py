@@ -1,29 +1,32 @@
 """Draws a cell: inputs left, nodes in columns, output right, and on every edge its operation."""
 
-from collections.abc import Iterable
+import math
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 
 from nasturtium.report.arrange import FONT, JOIN, Drawing, Line, arrange
 from nasturtium.report.layers import Key
-from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, NOTHING, WIDTH, family, new_figure
+from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, NOTHING, WIDTH, Dash, family, new_figure
 from nasturtium.space.cell_graph import CellGraph
 
 MARGIN = 0.15
-LEGEND = 0.34
+HEAD = 0.1
+LEGEND_ROW = 0.24
+LEGEND_COLUMNS = 5
 
 
 def cell_figure(graph: CellGraph) -> Figure:
     """The cell as a figure of at least 9 inches width, with a legend of the kinds of operations in it."""
-    drawing = arrange(graph)
+    drawing, legend = arrange(graph), _legend(graph)
+    rows = math.ceil(len(legend) / LEGEND_COLUMNS)
     right = max(p.x + p.width / 2 for p in drawing.places.values())
     low = max(p.y + p.height / 2 for p in drawing.places.values())
-    width, height = max(WIDTH, right + 2 * MARGIN), low + 2 * MARGIN + LEGEND
+    width, height = max(WIDTH, right + 2 * MARGIN), low + 2 * MARGIN + LEGEND_ROW * rows + 0.1
     figure = new_figure(height, width)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -34,31 +37,34 @@ def cell_figure(graph: CellGraph) -> Figure:
         _paint_line(axes, line, drawing)
     for key in drawing.labels:
         _paint_box(axes, key, drawing)
-    _legend(figure, graph)
+    figure.legend(
+        handles=legend,
+        loc="lower center",
+        ncols=math.ceil(len(legend) / rows),
+        frameon=False,
+        fontsize=9,
+        labelcolor=GREY,
+        columnspacing=1.4,
+        borderaxespad=0.3,
+    )
     return figure
 
 
 def _paint_line(axes: Axes, line: Line, drawing: Drawing) -> None:
-    style = {"edgecolor": line.color, "facecolor": "none", "linewidth": 1.7 if line.live else 1.2}
     axes.add_patch(
         PathPatch(
-            line_path(line, drawing), linestyle=(0, (4, 2)) if line.dashed else "-", capstyle="butt", **style
+            line_path(line, drawing),
+            edgecolor=line.color,
+            facecolor="none",
+            linewidth=1.7 if line.live else 1.2,
+            linestyle=_dash(line.dashed),
+            capstyle="butt",
         )
     )
     end = drawing.places[line.keys[-1]]
-    axes.annotate(
-        "",
-        xy=(end.x - end.width / 2, end.y),
-        xytext=(end.x - end.width / 2 - 0.1, end.y),
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": line.color,
-            "linewidth": 0,
-            "mutation_scale": 13,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-    )
+    tip = end.x - end.width / 2
+    head = [(tip, end.y), (tip - HEAD, end.y - 0.45 * HEAD), (tip - HEAD, end.y + 0.45 * HEAD)]
+    axes.add_patch(Polygon(head, color=line.color, linewidth=0, zorder=2))
 
 
 def line_path(line: Line, drawing: Drawing) -> Path:
@@ -121,37 +127,16 @@ def _paint_box(axes: Axes, key: Key, drawing: Drawing) -> None:
     )
 
 
-def _legend(figure: Figure, graph: CellGraph) -> None:
-    kinds = dict.fromkeys(family(op) for _, _, op in graph.edges if op not in NOTHING)
+def _legend(graph: CellGraph) -> list[Line2D]:
+    kinds = {family(op) for _, _, op in graph.edges if op not in NOTHING}
     handles = [
-        Line2D(
-            [],
-            [],
-            color=FAMILIES[kind],
-            linewidth=2,
-            label=kind,
-            linestyle=(0, (4, 2)) if kind == "skip connection" else "-",
-        )
-        for kind in _in_order(kinds)
+        Line2D([], [], color=color, linewidth=2, label=kind, linestyle=_dash(kind == "skip connection"))
+        for kind, color in FAMILIES.items()
+        if kind in kinds
     ]
-    handles.append(Line2D([], [], color=JOIN, linewidth=1.2, label=_output_words(graph)))
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=len(handles),
-        frameon=False,
-        fontsize=9,
-        labelcolor=GREY,
-        handlelength=2.2,
-        columnspacing=1.6,
-        borderaxespad=0.3,
-    )
+    words = "joined to the output" if graph.output == "concat" else "the last node is the output"
+    return [*handles, Line2D([], [], color=JOIN, linewidth=1.2, label=words)]
 
 
-def _in_order(kinds: Iterable[str]) -> list[str]:
-    present = set(kinds)
-    return [kind for kind in FAMILIES if kind in present]
-
-
-def _output_words(graph: CellGraph) -> str:
-    return "joined to the output" if graph.output == "concat" else "the last node is the output"
+def _dash(dashed: bool) -> Dash:
+    return (0, (4, 2)) if dashed else "-"

@@ -12,7 +12,7 @@ from nasturtium.report.tables import count, duration, percent, value_text
 from nasturtium.space.cell_graph import other_decisions
 
 UNFINISHED = {
-    "running": "This run was still going on when the report was written.",
+    "running": "This run had not ended when the report was written.",
     "stopped": "This run was interrupted.",
     "failed": "This run ended with an error.",
 }

@@ -19,7 +19,7 @@ PINK, SKY, BROWN = "#CC79A7", "#56B4E9", "#7A5C3E"
 INK, GREY, FAINT = "#22272e", "#6b7480", "#c3c9d0"
 Dash = Literal["-", ":"] | tuple[float, tuple[float, ...]]
 WIDTH = 9.0  # inches, shown 100 pixels wide each
-DPI = 200
+DPI = 160
 
 FAMILIES = {
     "separable convolution": BLUE,

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from nasturtium.space.decision import Value
@@ -70,7 +70,7 @@ def count(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as `3.2 s`, `4 min 10 s` or `2 h 5 min`."""
-    if seconds < 60:
+    if seconds < 59.95:  # which would be shown as 60.0
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -85,6 +85,5 @@ def value_text(value: Value) -> str:
 
 def pretty_json(text: str) -> str:
     """The JSON object `text` with one entry per line, lists on one line."""
-    entries: Iterable[tuple[str, object]] = json.loads(text).items()
-    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in entries]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in json.loads(text).items()]
+    return "\n".join(["{", ",\n".join(lines), "}", ""])

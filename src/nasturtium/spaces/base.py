@@ -16,12 +16,15 @@ SPACES: Registry[SpaceFactory] = Registry("spaces", "space")
 def make_space(
     name: str, input_shape: tuple[int, int, int], classes: int, sizes: Mapping[str, int]
 ) -> Blueprint:
-    """The blueprint of a registered space; raises `UsageError` for an unknown name or network size."""
+    """The blueprint of a registered space; raises `UsageError` for an unknown name or a wrong network size."""
     factory = SPACES.get(name)
-    known = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for size in sizes:
+    known = {p.name: p for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    for size, value in sizes.items():
         if size not in known:
             raise UsageError(f"space {name!r} has no network size {size!r}: {did_you_mean(size, known)}")
+        least = 0 if known[size].default == 0 else 1  # a size that is 0 by default is a switch
+        if value < least:
+            raise UsageError(f"space {name!r}: network size {size!r} must be at least {least}, got {value}")
     return factory(input_shape, classes, **sizes)
 
 

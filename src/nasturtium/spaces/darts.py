@@ -4,6 +4,7 @@ As in the authors' experiments, an input is preprocessed by a factorised reducti
 reduced, and only edges from the two inputs of a reduction cell have stride 2.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from nasturtium.space.decision import Value, members
 from nasturtium.spaces.base import SPACES, require_image
 
 NODES = 4
+JOINED = list(range(2, 2 + NODES))  # the states that are a cell's output
 # name in the classic notation → operation; `none` is no option, but a relaxation may add it
 PRIMITIVES = {
     "max_pool_3x3": OPS.get("max_pool_3x3_bn"),
@@ -200,32 +202,39 @@ def to_genotype(arch: Architecture) -> Genotype:
         for node in range(2, 2 + NODES):
             for source in members(arch[f"{cell}/{node}/inputs"]):
                 found.append((str(arch[f"{cell}/{node}<-{source}"]), int(source)))
-    joined = list(range(2, 2 + NODES))
-    return Genotype(pairs["normal"], joined, pairs["reduce"], joined)
+    return Genotype(pairs["normal"], JOINED, pairs["reduce"], JOINED)
 
 
 def from_genotype(genotype: Any) -> Architecture:
     """The architecture of a genotype (a `Genotype`, another tuple of its four fields, or a mapping of them).
 
     Raises `UsageError` naming the cell and node for an unknown operation, a state that does not come before
-    its node, one state used twice by a node, or a wrong number of edges.
+    its node, one state used twice by a node, a wrong number of edges, or nodes that are not joined.
     """
+    if not isinstance(genotype, dict | list | tuple):
+        raise UsageError(f"expected a genotype with {', '.join(Genotype._fields)}, got {genotype!r}")
     fields = genotype if isinstance(genotype, dict) else dict(zip(Genotype._fields, genotype, strict=False))
     values: dict[str, Value] = {}
     for cell in ("normal", "reduce"):
         if cell not in fields:
             raise UsageError(f"genotype without a {cell!r} cell")
-        edges = list(fields[cell])
-        if len(edges) != 2 * NODES:
+        edges = fields[cell]
+        if not isinstance(edges, list | tuple) or len(edges) != 2 * NODES:
+            found = len(edges) if isinstance(edges, list | tuple) else repr(edges)
+            raise UsageError(f"genotype cell {cell!r} has {found} edges; it needs {2 * NODES}, two a node")
+        if list(fields.get(f"{cell}_concat", JOINED)) != JOINED:
             raise UsageError(
-                f"genotype cell {cell!r} has {len(edges)} edges; it needs {2 * NODES}, two a node"
+                f"genotype cell {cell!r} joins {list(fields[f'{cell}_concat'])}; this space joins {JOINED}"
             )
         for node in range(2, 2 + NODES):
             values |= _node(cell, node, edges[2 * (node - 2) : 2 * (node - 1)])
     return Architecture(values)
 
 
-def _node(cell: str, node: int, edges: list[tuple[str, int]]) -> dict[str, Value]:
+def _node(cell: str, node: int, edges: Sequence[tuple[str, int]]) -> dict[str, Value]:
+    for edge in edges:
+        if not isinstance(edge, list | tuple) or list(map(type, edge)) != [str, int]:
+            raise UsageError(f"cell {cell!r} has {edge!r} at node {node}; expected (operation, state)")
     values: dict[str, Value] = {f"{cell}/{node}/inputs": tuple(sorted(source for _, source in edges))}
     for op, source in edges:
         if op not in PRIMITIVES:

@@ -102,7 +102,8 @@ def from_string(text: str) -> Architecture:
     values = {}
     for node, part in enumerate(nodes, start=1):
         edges = re.findall(r"([^|~]+)~(\d+)", part)
-        if [int(j) for _, j in edges] != list(range(node)) or part.count("|") != node + 1:
+        spelled = "|".join(f"{op}~{j}" for j, (op, _) in enumerate(edges))
+        if len(edges) != node or part != f"|{spelled}|":
             expected = "|".join(f"op~{j}" for j in range(node))
             raise UsageError(f"node {node} reads {part!r}; expected |{expected}|")
         for op, source in edges:
