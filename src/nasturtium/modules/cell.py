@@ -1,13 +1,14 @@
 """A cell: nodes that add up edges from the cell's inputs and from earlier nodes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from nasturtium.modules.choice import Choice, Gate, add, current
 from nasturtium.modules.edge import Edge, OpFactory
+from nasturtium.modules.mixture import Lane, lane, spread
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, members
@@ -38,6 +39,7 @@ class Cell(nn.Module):
         super().__init__()
         self.inputs = inputs
         self.output = output
+        self._lanes: dict[nn.Module, Lane] = {}
 
         def edge(node: int, source: int) -> Edge:
             return Edge(
@@ -51,9 +53,41 @@ class Cell(nn.Module):
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """`inputs` are tensors B×C×H×W; returns B×(nodes·C)×H'×W', or B×C×H'×W' for the last node."""
         states = [inputs[i] for i in range(self.inputs)]
-        for node in self.nodes:
-            states.append(node(states))
+        if any(isinstance(node, Node) and node.mixes() for node in self.nodes):
+            self._mix(states)
+        else:
+            for node in self.nodes:
+                states.append(node(states))
         return torch.cat(states[self.inputs :], dim=1) if self.output == "concat" else states[-1]
+
+
+    def _mix(self, states: list[Tensor]) -> None:
+        """Append the nodes; the edges that leave one state are run together."""
+        leaving: dict[int, list[Lane]] = {}
+        rows: list[Tensor] = []
+        count = 0
+        for at, node in enumerate(self.nodes, self.inputs):
+            assert isinstance(node, Node)
+            for source, ops, weights in node.weighted(states[0]):
+                for i, op in enumerate(ops):
+                    if op not in self._lanes:
+                        self._lanes[op] = lane(op, at)
+                    if not (len(ops) > 1 and getattr(op, "outputs_zero", False)):
+                        leaving.setdefault(source, []).append(self._lanes[op].weighted(count + i))
+                rows.append(weights)
+                count += len(ops)
+        weights = torch.cat(rows)
+        arrived: dict[int, list[Tensor]] = {}
+        for source in range(self.inputs + len(self.nodes)):
+            if source >= self.inputs:
+                states.append(add(arrived.pop(source)))
+            if source in leaving:
+                for at, y in spread(states[source], leaving[source], weights).items():
+                    arrived.setdefault(at, []).append(y)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what is known of the operations is found out again; a derived cell must not keep them
+        return {**self.__dict__, "_lanes": {}}
 
 
 class Node(Choice):
@@ -81,9 +115,36 @@ class Node(Choice):
         sources = range(self.n) if self.decision is None else members(arch[self.decision.name])
         return Sum({int(j): inner(self.edges[str(j)]) for j in sources})
 
+    def _gate(self) -> Gate:
+        return Gate(tuple(range(self.n))) if self.decision is None else self.gate(self.decision.name)
+
+    def mixes(self) -> bool:
+        """Whether anything here has a weight."""
+        gates = [self._gate(), *(edge.gate(edge.decision.name) for edge in self._chosen().values())]
+        return any(gate.weight is not None for gate in gates)
+
+    def _chosen(self) -> dict[int, Edge]:
+        edges = {}
+        for source in self._gate().index:
+            edge = self.edges[str(source)]
+            assert isinstance(edge, Edge)
+            edges[source] = edge
+        return edges
+
+    def weighted(self, like: Tensor) -> Iterator[tuple[int, list[nn.Module], Tensor]]:
+        """Per edge: its source, the operations that run, their weights (1 without a gate's) times its own."""
+        gate = self._gate()
+        for at, (source, edge) in enumerate(self._chosen().items()):
+            inner = edge.gate(edge.decision.name)
+            ops = [edge.candidate(edge.decision.options[i]) for i in inner.index]
+            weights = inner.weight
+            if weights is None:
+                weights = torch.ones(len(ops), device=like.device)
+            yield source, ops, weights if gate.weight is None else weights * gate.weight[at]
+
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """`states` are the cell's inputs and the nodes so far, B×C×H×W each."""
-        gate = Gate(tuple(range(self.n))) if self.decision is None else self.gate(self.decision.name)
+        gate = self._gate()
         outputs = [self.edges[str(j)](states[j]) for j in gate.index]
         if gate.weight is not None:
             outputs = [y * gate.weight[at] for at, y in enumerate(outputs)]

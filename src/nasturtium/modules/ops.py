@@ -73,6 +73,8 @@ class FactorizedReduce(nn.Module):
 class Zero(nn.Module):
     """Outputs zeros."""
 
+    outputs_zero = True  # a mixture need not run it
+
     def __init__(self, stride: int) -> None:
         super().__init__()
         self.stride = stride

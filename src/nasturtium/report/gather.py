@@ -35,6 +35,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         searched=tuple(log.trials("search")),
         retrained=tuple(log.trials("retrain")),
         verdict=_verdict(found),
+        error=record.error,
     )
 
 

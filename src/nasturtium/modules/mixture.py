@@ -1,0 +1,226 @@
+"""The mixture of a cell: every operation of every edge, weighted, with the work shared that edges have in common.
+
+The edges that leave one state are run together. What needs no parameters (ReLU, pooling and its BatchNorm)
+is done once per state; operations of the same form run as one with their channels concatenated, and the
+weight of each is the scale of its last BatchNorm. An operation says by its form what can be shared: an
+`nn.Sequential` is its stages, one after the other; one whose stages are not known here runs by itself.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nasturtium.modules.choice import add
+from nasturtium.modules.depthwise import depthwise
+
+# act on each channel alone and hold no parameters
+_FIXED = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Tanh, nn.Sigmoid, nn.MaxPool2d, nn.AvgPool2d)
+_KNOWN = (*_FIXED, nn.Conv2d, nn.BatchNorm2d)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One operation on its way from a state to a node; `weight` is the position of its mixing weight."""
+
+    node: int
+    weight: int
+    stages: tuple[nn.Module, ...]
+    forms: tuple[object, ...]  # equal forms can run together
+
+    def knows(self, at: int) -> bool:
+        """Whether stage `at` can be run together with others of its form."""
+        return not isinstance(self.forms[at], int)
+
+
+    def weighted(self, weight: int) -> "Lane":
+        """The same lane with another mixing weight."""
+        return self if weight == self.weight else replace(self, weight=weight)
+
+
+def lane(op: nn.Module, node: int) -> Lane:
+    """The lane of `op` to a node."""
+    stages = tuple(_stages(op))
+    return Lane(node, 0, stages, tuple(_form(stage) for stage in stages))
+
+
+def spread(x_BCHW: Tensor, lanes: Sequence[Lane], weights: Tensor) -> dict[int, Tensor]:
+    """What the lanes make of one state, weighted and added up for each node: B×C×H'×W' by node."""
+    nodes: dict[int, list[Tensor]] = {}
+    totals: dict[tuple[int, ...], Tensor] = {}  # of several nodes, channels concatenated
+    for y, done in _run(x_BCHW, list(lanes), weights):
+        to = tuple(lane.node for lane in done)
+        totals[to] = totals[to] + y if to in totals else y
+    for to, total in totals.items():
+        _keep_layout(total)
+        for node, part in zip(to, total.chunk(len(to), dim=1), strict=True):
+            nodes.setdefault(node, []).append(part)
+    return {node: add(parts) for node, parts in nodes.items()}
+
+
+def _keep_layout(y: Tensor) -> None:
+    """Have the gradient of `y` in the memory layout of `y`; BatchNorm's is many times slower with another."""
+    last = y.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    if y.requires_grad:
+        y.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))
+
+
+def _stages(op: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(op, nn.Sequential) and type(op).forward is nn.Sequential.forward and not _hooked(op):
+        for part in op:
+            yield from _stages(part)
+    elif type(op) is not nn.Identity:
+        yield op
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
+
+
+def _form(stage: nn.Module) -> object:
+    """What two stages must have in common to run as one; a stage that can't is only like itself."""
+    if type(stage) not in _KNOWN or getattr(stage, "inplace", False) or _hooked(stage):
+        return id(stage)
+    if isinstance(stage, nn.Conv2d) and stage.padding_mode != "zeros":
+        return id(stage)
+    if isinstance(stage, nn.BatchNorm2d) and (stage.momentum is None or not stage.track_running_stats):
+        return id(stage)
+    plain = (int, float, str, tuple, bool)
+    return (
+        type(stage),
+        tuple(stage._parameters[name] is None for name in stage._parameters),
+        tuple(sorted((k, v) for k, v in vars(stage).items() if k[0] != "_" and k != "training" and isinstance(v, plain))),
+    )
+
+
+def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator[tuple[Tensor, list[Lane]]]:
+    """Weighted outputs of lanes that have the same first `at` stages behind them, with `x` as their result.
+
+    An output holds the lanes that come with it, channels concatenated; their nodes differ.
+    """
+    for y, done in _finished(x, [lane for lane in lanes if len(lane.stages) == at], weights):
+        yield y, done
+    for group in _together([lane for lane in lanes if len(lane.stages) > at], lambda lane: lane.forms[at]):
+        stages = [lane.stages[at] for lane in group]
+        if group[0].knows(at) and isinstance(stages[0], _FIXED):
+            yield from _run(stages[0](x), group, weights, at + 1)
+        elif group[0].knows(at) and isinstance(stages[0], nn.BatchNorm2d) and _gives_same(stages[0]):
+            yield from _run(_norm_once(x, stages), group, weights, at + 1)
+        else:
+            for alike in _together(group, lambda lane: lane.forms[at:]):
+                yield from _concatenated(x, alike, weights, at)
+
+
+def _together(lanes: list[Lane], key: Callable[[Lane], object]) -> Iterator[list[Lane]]:
+    groups: dict[object, list[Lane]] = {}
+    for lane in lanes:
+        groups.setdefault(key(lane), []).append(lane)
+    yield from groups.values()
+
+
+def _finished(x: Tensor, lanes: list[Lane], weights: Tensor) -> Iterator[tuple[Tensor, list[Lane]]]:
+    if lanes:
+        scale = _pick(weights, lanes).repeat_interleave(x.shape[1]).view(1, -1, 1, 1)
+        yield _cat([x] * len(lanes), dim=1) * scale.to(x.dtype), lanes
+
+
+def _pick(weights: Tensor, lanes: list[Lane]) -> Tensor:
+    """The mixing weights of the lanes."""
+    return weights[torch.tensor([lane.weight for lane in lanes], device=weights.device)]
+
+
+def _concatenated(x: Tensor, lanes: list[Lane], weights: Tensor, at: int) -> Iterator[tuple[Tensor, list[Lane]]]:
+    """Outputs of lanes of the same form from stage `at` on; until then all of them have the result `x`."""
+    first, n = lanes[0], len(lanes)
+    if not all(first.knows(step) for step in range(at, len(first.forms))):
+        for one in lanes:
+            y = x
+            for stage in one.stages[at:]:
+                y = stage(y)
+            yield from _finished(y, [one], weights)
+        return
+    scale: Tensor | None = _pick(weights, lanes)
+    same = True
+    for step, stage in enumerate(first.stages[at:], at):
+        stages = [lane.stages[step] for lane in lanes]
+        if isinstance(stage, nn.Conv2d):
+            x = _convolve(x, stages, same)
+            same = False
+        elif isinstance(stage, nn.BatchNorm2d):
+            last = step + 1 == len(first.stages) and not stage.affine
+            x = _norm(x if not same else _cat([x] * n, dim=1), stages, scale if last else None)
+            scale, same = None if last else scale, False
+        else:
+            x = stage(x)
+    if scale is not None:
+        x = x * scale.repeat_interleave(x.shape[1] // n).view(1, -1, 1, 1).to(x.dtype)
+    yield x, lanes
+
+
+def _convolve(x: Tensor, stages: Sequence[nn.Module], same: bool) -> Tensor:
+    """Convolutions of one form, of the `same` input or of concatenated ones; outputs are concatenated."""
+    first, n = stages[0], len(stages)
+    assert isinstance(first, nn.Conv2d)
+    weight = _cat([stage.weight for stage in stages])
+    bias = None if first.bias is None else _cat([stage.bias for stage in stages])
+    groups = first.groups
+    if not same or groups > 1:
+        x = _cat([x] * n, dim=1) if same and n > 1 else x
+        groups *= n
+    square = len({*first.kernel_size}) == len({*first.stride}) == len({*first.dilation}) == 1
+    if square and bias is None and groups == len(weight) == x.shape[1] and not isinstance(first.padding, str):
+        if first.padding[0] == first.padding[1]:
+            return depthwise(x, weight, first.stride[0], first.padding[0], first.dilation[0])
+    return F.conv2d(x, weight, bias, first.stride, first.padding, first.dilation, groups)
+
+
+def _norm(x: Tensor, stages: Sequence[nn.Module], scale: Tensor | None) -> Tensor:
+    """BatchNorms of one form over concatenated channels, each multiplied by its entry of `scale`."""
+    first = stages[0]
+    assert isinstance(first, nn.BatchNorm2d)
+    mean, var = (torch.cat([getattr(stage, name) for stage in stages]) for name in ("running_mean", "running_var"))
+    weight = bias = None
+    if first.affine:
+        weight, bias = _cat([stage.weight for stage in stages]), _cat([stage.bias for stage in stages])
+    if scale is not None:
+        weight = scale.repeat_interleave(first.num_features).to(mean.dtype)
+    y = F.batch_norm(x, mean, var, weight, bias, first.training, first.momentum or 0.0, first.eps)
+    if first.training:
+        _store(stages, mean.chunk(len(stages)), var.chunk(len(stages)))
+    return y
+
+
+def _gives_same(norm: nn.BatchNorm2d) -> bool:
+    """Whether every BatchNorm of this form gives the same for the same input."""
+    return norm.training and not norm.affine
+
+
+def _norm_once(x: Tensor, stages: Sequence[nn.Module]) -> Tensor:
+    """BatchNorms without parameters of one and the same input; their statistics are updated each on its own."""
+    first = stages[0]
+    assert isinstance(first, nn.BatchNorm2d)
+    momentum = first.momentum or 0.0
+    fresh = torch.zeros_like(first.running_mean), torch.zeros_like(first.running_var)
+    y = F.batch_norm(x, *fresh, None, None, True, 1.0, first.eps)
+    with torch.no_grad():
+        for name, new in zip(("running_mean", "running_var"), fresh, strict=True):
+            for stage in stages:
+                getattr(stage, name).lerp_(new, momentum)
+        for stage in stages:
+            stage.num_batches_tracked.add_(1)
+    return y
+
+
+def _store(stages: Sequence[nn.Module], mean: Sequence[Tensor], var: Sequence[Tensor]) -> None:
+    with torch.no_grad():
+        torch._foreach_copy_([stage.running_mean for stage in stages], list(mean))
+        torch._foreach_copy_([stage.running_var for stage in stages], list(var))
+        torch._foreach_add_([stage.num_batches_tracked for stage in stages], 1)
+
+
+def _cat(tensors: Sequence[Tensor], *, dim: int = 0) -> Tensor:
+    # `repeat` would lose the memory layout
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors), dim)
