@@ -161,7 +161,9 @@ class Step:
         self.sgd.step()
 
 
-def make(variant: str, options: argparse.Namespace, dtype: torch.dtype = torch.float32) -> tuple[Any, list[Any]]:
+def make(
+    variant: str, options: argparse.Namespace, dtype: torch.dtype = torch.float32
+) -> tuple[Any, list[Any]]:
     generator = torch.Generator().manual_seed(SEED)
     shape = (options.input_channels, options.size, options.size)
     net: Any = Supernet(
@@ -189,6 +191,7 @@ def work(variant: str, options: argparse.Namespace) -> None:
     step = Step(net, FirstOrder() if variant.endswith("first") else SecondOrder(), batches)
     baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     step()
+    print("ready", flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
         step()
@@ -200,10 +203,12 @@ def work(variant: str, options: argparse.Namespace) -> None:
 def measure(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     """Median seconds and peak MiB by variant."""
     command = [sys.executable, __file__, *sys.argv[1:], "--variant"]
-    workers = {
-        v: subprocess.Popen([*command, v], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for v in options.variants
-    }
+    workers: dict[str, subprocess.Popen[str]] = {}
+    for v in options.variants:  # one after the other: threads of two that run at once wait for each other
+        workers[v] = subprocess.Popen([*command, v], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        out = workers[v].stdout
+        assert out is not None
+        out.readline()
     answers: dict[str, list[list[float]]] = {v: [] for v in workers}
     for _ in range(options.rounds):
         for variant, worker in workers.items():
@@ -233,14 +238,16 @@ def differences(options: argparse.Namespace, dtype: torch.dtype) -> dict[str, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--cells", type=int, default=8)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=32, help="height and width of the images")
     parser.add_argument("--input-channels", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -252,7 +259,9 @@ def main() -> None:
     base = measured.get("plain first", (float("nan"), float("nan")))
     print("| variant | seconds | to plain first | peak MiB | to plain first |\n|---|---|---|---|---|")
     for variant, (seconds, peak) in measured.items():
-        print(f"| {variant} | {seconds:.3f} | {seconds / base[0]:.2f} | {peak:.0f} | {peak / base[1]:.2f} |")
+        ratios = seconds / base[0], peak / base[1]
+        print(f"| {variant} | {seconds:.3f} | {ratios[0]:.2f} | {peak:.0f} | {ratios[1]:.2f} |", flush=True)
+    options.batch = min(options.batch, 4)  # equality needs no long run
     for dtype in (torch.float32, torch.float64):
         for name, value in differences(options, dtype).items():
             print(f"largest relative difference of {name} in {dtype}: {value:.1e}")

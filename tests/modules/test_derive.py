@@ -10,8 +10,8 @@ from torch import nn
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice, Undecided
-from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.derive import derive
+from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.elastic.conv import ElasticConv2d
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.elastic.norm import ElasticBatchNorm2d

@@ -12,6 +12,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell, Node
 from nasturtium.modules.choice import add
 from nasturtium.modules.depthwise import depthwise
+from nasturtium.modules.derive import derive
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.spaces.darts import PRIMITIVES as DARTS
@@ -126,8 +127,6 @@ def test_double_backward_with_substituted_weights(name: str, monkeypatch: pytest
 
 
 def test_single_path_is_bit_for_bit_the_derived_network() -> None:
-    from nasturtium.modules.derive import derive
-
     ours, x = supernet("normal")
     ours(x)
     arch = ours.architecture()
@@ -164,7 +163,9 @@ def test_a_deep_copy_has_its_own_weights() -> None:
     assert not torch.allclose(ours(x), before)
 
 
-@pytest.mark.parametrize("geometry", [(3, 1, 1), (5, 1, 2), (5, 1, 1), (3, 2, 2), (5, 2, 1), (7, 1, 1), (3, 1, 3)])
+@pytest.mark.parametrize(
+    "geometry", [(3, 1, 1), (5, 1, 2), (5, 1, 1), (3, 2, 2), (5, 2, 1), (7, 1, 1), (3, 1, 3)]
+)
 @pytest.mark.parametrize("size", [6, 9])
 def test_depthwise_is_a_grouped_convolution(geometry: tuple[int, int, int], size: int) -> None:
     kernel, stride, dilation = geometry

@@ -22,8 +22,10 @@ def supernet(*, norm: bool = False, seed: int = 0) -> Supernet:
         kinds = {"tanh": nn.Tanh, "softplus": nn.Softplus, "gelu": nn.GELU}
         return OneOf(name, {kind: lambda a=a: branch(a, norm=norm) for kind, a in kinds.items()})
 
-    blueprint = Blueprint(lambda: nn.Sequential(layer("outer"), layer("inner"), layer("outer"), nn.Linear(4, 3)))
-    net = Supernet(blueprint, Softmax(), seed=seed).double()
+    def make() -> nn.Module:
+        return nn.Sequential(layer("outer"), layer("inner"), layer("outer"), nn.Linear(4, 3))
+
+    net = Supernet(Blueprint(make), Softmax(), seed=seed).double()
     with torch.no_grad():
         for i, alpha in enumerate(net.alphas.values()):
             alpha.copy_(torch.tensor([0.3, -0.5, 0.8]).roll(i))

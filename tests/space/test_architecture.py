@@ -45,7 +45,9 @@ def test_hash_and_digest_are_the_same_in_another_process(hash_seed):
         f"a = Architecture({VALUES!r}); print(a.digest, hash(a))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert run.stdout.split() == [Architecture(VALUES).digest, str(hash(Architecture(VALUES)))]
 
 

@@ -42,7 +42,9 @@ def test_near_moves_one_step():
     assert sorted(near) == [(0, 1), (0, 3), (1, 2), (2, 3)]
 
 
-@pytest.mark.parametrize("decision", [Decision("a", tuple("pqr"), ordered=True), Decision("b", (0, 1, 2), k=2)])
+@pytest.mark.parametrize(
+    "decision", [Decision("a", tuple("pqr"), ordered=True), Decision("b", (0, 1, 2), k=2)]
+)
 def test_near_is_mutual(decision):
     for value in decision.values():
         assert all(value in decision.near(other) for other in decision.near(value))

@@ -77,12 +77,19 @@ def test_with_constraints_it_finds_the_valid_one_that_gives_up_least(space, seed
     assert given_up(best) == pytest.approx(min(map(given_up, every)))
 
 
-def test_the_second_best_is_taken_where_a_rule_forbids_the_best():
+@pytest.mark.parametrize(
+    ("b", "expected"),
+    [
+        ([0.5, 0.3, 0.2], (2, 2)),  # 0.6 · 0.2 beats 0.3 · 0.3 and 0.1 · 0.5
+        ([0.8, 0.15, 0.05], (0, 0)),  # 0.1 · 0.8 beats 0.3 · 0.15 and 0.6 · 0.05
+        ([0.3, 0.5, 0.2], (1, 1)),
+    ],
+)
+def test_where_a_rule_forbids_the_best_the_best_product_is_taken(b, expected):
     rule = Rule("b follows a", frozenset("ab"), lambda v: v["b"] >= v["a"])
     space = SearchSpace([Decision("a", (0, 1, 2)), Decision("b", (0, 1, 2))], constraints=[rule])
-    found = discretize(space, {"a": [0.1, 0.3, 0.6], "b": [0.5, 0.3, 0.2]})
-    # 0.6 · 0.2 beats 0.3 · 0.3 and 0.1 · 0.5
-    assert found == Architecture({"a": 2, "b": 2})
+    found = discretize(space, {"a": [0.1, 0.3, 0.6], "b": b})
+    assert found == Architecture(dict(zip("ab", expected, strict=True)))
 
 
 def test_rows_must_fit_and_something_must_be_valid():

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shlex
 import sys
 import traceback
@@ -38,20 +39,27 @@ RunName = Annotated[str, typer.Argument(help="The run's name, see `nasturtium ru
 @app.command()
 def search(
     data: Annotated[
-        str | None, typer.Option(help="Data set name, folder of images, or .npz file. [digits]")
+        str | None, typer.Option(help="Data set name, folder of images, or .npz file. Default: digits.")
     ] = None,
-    space: Annotated[str | None, typer.Option(help="Search space, see `nasturtium spaces`. [darts]")] = None,
-    method: Annotated[str | None, typer.Option(help="Method, see `nasturtium methods`. [darts]")] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Search space, see `nasturtium spaces`. Default: darts.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Method, see `nasturtium methods`. Default: darts.")
+    ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="For everything: '10m', '2h'; for the search alone: '20 epochs'. [5m]")
+        str | None,
+        typer.Option(help="For everything: '10m', '2h'; for the search alone: '20 epochs'. Default: 5m."),
     ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an existing one is resumed.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Same seed, same machine, same result. [0]")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where runs are kept. [runs]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps. [auto]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same machine, same result. Default: 0.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where runs are kept. Default: runs.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps. Default: auto.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Resize the images of a folder.")] = None,
     random_networks: Annotated[
-        int | None, typer.Option(help="Random rivals of the found network. [5]")
+        int | None, typer.Option(help="Random rivals of the found network. Default: 5.")
     ] = None,
     search_net: Annotated[
         str | None, typer.Option(help="Sizes while searching, e.g. channels=8,cells=5.")
@@ -143,7 +151,7 @@ def _show(result: "Result") -> None:
 def report(
     run: RunName,
     folder: Folder = Path("runs"),
-    to: Annotated[Path | None, typer.Option(help="Where to write it. [the run's folder]")] = None,
+    to: Annotated[Path | None, typer.Option(help="Where to write it. Default: the run's folder.")] = None,
     debug: Debug = False,
 ) -> None:
     """Write the report of a run again, also of one that is unfinished."""
@@ -174,15 +182,17 @@ def export(
 def runs(folder: Folder = Path("runs"), debug: Debug = False) -> None:
     """List the runs in a folder."""
     with told_plainly(debug):
-        from nasturtium.study.log import list_runs
+        from nasturtium.study.log import is_open, list_runs
 
         found = list_runs(folder)
         if not found:
             out.print(f"no runs in {folder}", highlight=False)
             return
-        table = Table("run", "state", "begun (UTC)", "command", "error")
+        table = Table("run", "state", "begun (UTC)", "budget", "error")
         for row in found:
-            table.add_row(row.name, row.state, row.created[:16], row.command, row.error or "")
+            killed = row.state == "running" and not is_open(folder, row.name)
+            state = "killed" if killed else row.state
+            table.add_row(row.name, state, row.created[:16], str(row.config["budget"]), row.error or "")
         out.print(table)
 
 
@@ -190,12 +200,14 @@ def runs(folder: Folder = Path("runs"), debug: Debug = False) -> None:
 def spaces(debug: Debug = False) -> None:
     """List the search spaces with their exact sizes."""
     with told_plainly(debug):
-        from nasturtium.spaces.base import SPACES, make_space
+        from nasturtium.spaces.base import SPACES, make_space, sizes_of
 
-        table = Table("space", "architectures", "decisions", "what", "paper")
+        table = Table("space", "architectures", "decisions", "network sizes", "what", "paper")
         for name in SPACES.names():
             info, space = SPACES.info(name), make_space(name, (3, 32, 32), 10, {}).space
-            table.add_row(name, _count(space.size()), str(len(space.decisions)), info.summary, info.paper)
+            sizes = ", ".join(f"{size}={default}" for size, default in sizes_of(name).items())
+            decisions = str(len(space.decisions))
+            table.add_row(name, _count(space.size()), decisions, sizes, info.summary, info.paper)
         out.print(table)
 
 
@@ -289,6 +301,8 @@ def _count(size: int) -> str:
 
 def main() -> None:
     """Entry point of the `nasturtium` command."""
+    # threads that wait by spinning take the cores from whatever else runs here
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="nasturtium")
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Geometry = tuple[int, int, int]  # stride, padding, dilation
 _COLUMNS = 3  # as many as the fast kernel has
 
 
@@ -23,7 +24,8 @@ def depthwise(x_BCHW: Tensor, weight_C1kk: Tensor, stride: int, padding: int, di
         x_BCHW = x_BCHW[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
         stride, padding, dilation = 1, padding // stride, 1
     geometry = (stride, padding, dilation)
-    y: Tensor = _Convolve.apply(x_BCHW, weight_C1kk, _WeightGradient.apply(weight_C1kk, x_BCHW, geometry), geometry)
+    ticket = _WeightGradient.apply(weight_C1kk, x_BCHW, geometry)
+    y: Tensor = _Convolve.apply(x_BCHW, weight_C1kk, ticket, geometry)
     return y
 
 
@@ -36,7 +38,7 @@ class _Convolve(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, ticket: Tensor, geometry: tuple[int, int, int]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, ticket: Tensor, geometry: Geometry) -> Tensor:
         """B×C×H×W → B×C×H'×W'."""
         ctx.save_for_backward(x, weight)
         ctx.geometry = geometry
@@ -56,7 +58,7 @@ class _WeightGradient(torch.autograd.Function):
     """A ticket of the output's shape, without content, whose gradient becomes that of the weight."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor, geometry: tuple[int, int, int]) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
         """A zero for every output, without memory."""
         ctx.save_for_backward(weight, x)
         ctx.geometry = stride, padding, dilation = geometry
@@ -71,14 +73,18 @@ class _WeightGradient(torch.autograd.Function):
         return _of_weight(gradients[0], x, weight, *ctx.geometry), None, None
 
 
-def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+def _of_input(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> Tensor:
     reach = dilation * (weight.shape[-1] - 1)
     if stride == 1 and padding <= reach:
         return F.conv2d(gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=len(weight))
     return _backward(gradient, x, weight, stride, padding, dilation, 0)
 
 
-def _of_weight(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
+def _of_weight(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
+) -> Tensor:
     if dilation > 1 and stride == 1:
         # pixels of one phase (row and column modulo the dilation) meet only pixels of the same phase
         rows, columns = (-size % dilation for size in gradient.shape[2:])

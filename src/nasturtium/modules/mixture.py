@@ -1,4 +1,4 @@
-"""The mixture of a cell: every operation of every edge, weighted, with the work shared that edges have in common.
+"""The mixture of a cell: every operation of every edge, weighted, with shared work.
 
 The edges that leave one state are run together. What needs no parameters (ReLU, pooling and its BatchNorm)
 is done once per state; operations of the same form run as one with their channels concatenated, and the
@@ -88,11 +88,12 @@ def _form(stage: nn.Module) -> object:
         return id(stage)
     if isinstance(stage, nn.BatchNorm2d) and (stage.momentum is None or not stage.track_running_stats):
         return id(stage)
-    plain = (int, float, str, tuple, bool)
+    plain = (int, float, str, tuple)
+    settings = [k for k, v in vars(stage).items() if k[0] != "_" and k != "training" and isinstance(v, plain)]
     return (
         type(stage),
         tuple(stage._parameters[name] is None for name in stage._parameters),
-        tuple(sorted((k, v) for k, v in vars(stage).items() if k[0] != "_" and k != "training" and isinstance(v, plain))),
+        tuple(sorted((name, vars(stage)[name]) for name in settings)),
     )
 
 
@@ -101,9 +102,9 @@ def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator
 
     An output holds the lanes that come with it, channels concatenated; their nodes differ.
     """
-    for y, done in _finished(x, [lane for lane in lanes if len(lane.stages) == at], weights):
-        yield y, done
-    for group in _together([lane for lane in lanes if len(lane.stages) > at], lambda lane: lane.forms[at]):
+    yield from _finished(x, [lane for lane in lanes if len(lane.stages) == at], weights)
+    ahead = [lane for lane in lanes if len(lane.stages) > at]
+    for group in _together(ahead, lambda lane: lane.forms[at]):
         stages = [lane.stages[at] for lane in group]
         if group[0].knows(at) and isinstance(stages[0], _FIXED):
             yield from _run(stages[0](x), group, weights, at + 1)
@@ -132,7 +133,9 @@ def _pick(weights: Tensor, lanes: list[Lane]) -> Tensor:
     return weights[torch.tensor([lane.weight for lane in lanes], device=weights.device)]
 
 
-def _concatenated(x: Tensor, lanes: list[Lane], weights: Tensor, at: int) -> Iterator[tuple[Tensor, list[Lane]]]:
+def _concatenated(
+    x: Tensor, lanes: list[Lane], weights: Tensor, at: int
+) -> Iterator[tuple[Tensor, list[Lane]]]:
     """Outputs of lanes of the same form from stage `at` on; until then all of them have the result `x`."""
     first, n = lanes[0], len(lanes)
     if not all(first.knows(step) for step in range(at, len(first.forms))):
@@ -164,27 +167,30 @@ def _convolve(x: Tensor, stages: Sequence[nn.Module], same: bool) -> Tensor:
     """Convolutions of one form, of the `same` input or of concatenated ones; outputs are concatenated."""
     first, n = stages[0], len(stages)
     assert isinstance(first, nn.Conv2d)
-    weight = _cat([stage.weight for stage in stages])
-    bias = None if first.bias is None else _cat([stage.bias for stage in stages])
+    weight = _cat(_each(stages, "weight"))
+    bias = None if first.bias is None else _cat(_each(stages, "bias"))
     groups = first.groups
     if not same or groups > 1:
         x = _cat([x] * n, dim=1) if same and n > 1 else x
         groups *= n
-    square = len({*first.kernel_size}) == len({*first.stride}) == len({*first.dilation}) == 1
-    if square and bias is None and groups == len(weight) == x.shape[1] and not isinstance(first.padding, str):
-        if first.padding[0] == first.padding[1]:
-            return depthwise(x, weight, first.stride[0], first.padding[0], first.dilation[0])
+    if bias is None and groups == len(weight) == x.shape[1] and _square(first):
+        return depthwise(x, weight, first.stride[0], int(first.padding[0]), first.dilation[0])
     return F.conv2d(x, weight, bias, first.stride, first.padding, first.dilation, groups)
+
+
+def _square(conv: nn.Conv2d) -> bool:
+    sizes = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+    return all(not isinstance(size, str) and size[0] == size[1] for size in sizes)
 
 
 def _norm(x: Tensor, stages: Sequence[nn.Module], scale: Tensor | None) -> Tensor:
     """BatchNorms of one form over concatenated channels, each multiplied by its entry of `scale`."""
     first = stages[0]
     assert isinstance(first, nn.BatchNorm2d)
-    mean, var = (torch.cat([getattr(stage, name) for stage in stages]) for name in ("running_mean", "running_var"))
+    mean, var = (torch.cat(_each(stages, name)) for name in ("running_mean", "running_var"))
     weight = bias = None
     if first.affine:
-        weight, bias = _cat([stage.weight for stage in stages]), _cat([stage.bias for stage in stages])
+        weight, bias = _cat(_each(stages, "weight")), _cat(_each(stages, "bias"))
     if scale is not None:
         weight = scale.repeat_interleave(first.num_features).to(mean.dtype)
     y = F.batch_norm(x, mean, var, weight, bias, first.training, first.momentum or 0.0, first.eps)
@@ -199,26 +205,28 @@ def _gives_same(norm: nn.BatchNorm2d) -> bool:
 
 
 def _norm_once(x: Tensor, stages: Sequence[nn.Module]) -> Tensor:
-    """BatchNorms without parameters of one and the same input; their statistics are updated each on its own."""
+    """BatchNorms without parameters of one input, done once; each updates its own statistics."""
     first = stages[0]
     assert isinstance(first, nn.BatchNorm2d)
-    momentum = first.momentum or 0.0
-    fresh = torch.zeros_like(first.running_mean), torch.zeros_like(first.running_var)
-    y = F.batch_norm(x, *fresh, None, None, True, 1.0, first.eps)
+    fresh = [torch.zeros_like(_each(stages, name)[0]) for name in ("running_mean", "running_var")]
+    y = F.batch_norm(x, fresh[0], fresh[1], None, None, True, 1.0, first.eps)
     with torch.no_grad():
         for name, new in zip(("running_mean", "running_var"), fresh, strict=True):
-            for stage in stages:
-                getattr(stage, name).lerp_(new, momentum)
-        for stage in stages:
-            stage.num_batches_tracked.add_(1)
+            for statistic in _each(stages, name):
+                statistic.lerp_(new, first.momentum or 0.0)
+        torch._foreach_add_(_each(stages, "num_batches_tracked"), 1)
     return y
 
 
 def _store(stages: Sequence[nn.Module], mean: Sequence[Tensor], var: Sequence[Tensor]) -> None:
     with torch.no_grad():
-        torch._foreach_copy_([stage.running_mean for stage in stages], list(mean))
-        torch._foreach_copy_([stage.running_var for stage in stages], list(var))
-        torch._foreach_add_([stage.num_batches_tracked for stage in stages], 1)
+        torch._foreach_copy_(_each(stages, "running_mean"), list(mean))
+        torch._foreach_copy_(_each(stages, "running_var"), list(var))
+        torch._foreach_add_(_each(stages, "num_batches_tracked"), 1)
+
+
+def _each(stages: Sequence[nn.Module], name: str) -> list[Tensor]:
+    return [getattr(stage, name) for stage in stages]
 
 
 def _cat(tensors: Sequence[Tensor], *, dim: int = 0) -> Tensor:

@@ -320,11 +320,6 @@ def _plain(condition: Condition) -> list[Any]:
     return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
 
 
-def _plain(condition: Condition) -> list[Any]:
-    """A condition as sorted lists, the same in every process."""
-    return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
-
-
 def _spell(condition: Condition) -> str:
     """A condition in words, the same in every process."""
     parts = sorted(

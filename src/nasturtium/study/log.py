@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from nasturtium.core.errors import UsageError
 from nasturtium.study.events import Epoch, Event, StageFinished, TrialRecord, decode
 from nasturtium.study.ledger import Ledger
@@ -20,6 +22,17 @@ def list_runs(root: Path) -> list[RunRecord]:
         return store.runs()
     finally:
         store.close()
+
+
+def is_open(root: Path, name: str) -> bool:
+    """Whether a process works on the run now; one that was killed stays `running` in the store."""
+    lock = FileLock(root / name / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 class RunLog:

@@ -1,0 +1,208 @@
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nasturtium.core.errors import Diverged, UsageError
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.oneshot.arch_step import FirstOrder, SecondOrder
+from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.supernet import Supernet
+from nasturtium.problem.records import Cost
+from nasturtium.spaces.nasbench201 import nasbench201
+from nasturtium.training.checkpoint import Checkpoints
+from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.device import make_fabric
+
+FABRIC = make_fabric("cpu")
+EPOCHS = 3
+SETTINGS = BilevelSettings(
+    epochs=EPOCHS, batch_size=16, alpha_learning_rate=0.1, crop_padding=1, mirror=True
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def images(number: int, *, seed: int = 0) -> ImageSet:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(256, (number, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(number) % 3, ("a", "b", "c"))
+
+
+TRAIN, VALID = images(40), images(24, seed=1)
+
+
+def blueprint() -> Blueprint:
+    return nasbench201((1, 8, 8), 3, channels=4, cells=1)
+
+
+def bilevel(step=None, *, settings=SETTINGS, seed: int = 0) -> tuple[Supernet, Bilevel]:
+    supernet = Supernet(blueprint(), Softmax(), seed=seed)
+    return supernet, Bilevel(supernet, step or FirstOrder(), settings, fabric=FABRIC, seed=seed)
+
+
+def told(found: Found) -> list:
+    """Everything but the seconds."""
+    return [found.architecture, [replace(epoch, cost={}) for epoch in found.curve]]
+
+
+def same_weights(a: Supernet, b: Supernet) -> bool:
+    one, other = a.state_dict(), b.state_dict()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("step", [FirstOrder(), SecondOrder()], ids=["first", "second"])
+def test_the_same_seed_gives_the_same_search(step):
+    (a, first), (b, second), (_, third) = bilevel(step), bilevel(step), bilevel(step, seed=1)
+    before = torch.get_rng_state()
+    found = first.run(TRAIN, VALID)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(5)
+    assert told(found) == told(second.run(TRAIN, VALID))
+    assert same_weights(a, b)
+    assert told(found) != told(third.run(TRAIN, VALID))
+
+
+@pytest.mark.parametrize("steps", [None, 1], ids=["whole epochs", "short epochs"])
+@pytest.mark.parametrize("step", [FirstOrder(), SecondOrder()], ids=["first", "second"])
+def test_interrupted_after_each_epoch_it_ends_as_if_it_never_was(tmp_path, step, steps):
+    whole, search = bilevel(step)
+    expected = search.run(TRAIN, VALID, steps=steps)
+    for last in range(1, EPOCHS + 1):
+        seen: list[int] = []
+
+        def stop(epoch, seen=seen, last=last):
+            seen.append(epoch.epoch)
+            if epoch.epoch == last:
+                raise Killed
+
+        checkpoints = Checkpoints(tmp_path / str(last), "search")
+        with pytest.raises(Killed):
+            bilevel(step)[1].run(TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=stop)
+        assert seen == list(range(1, last + 1))
+        torch.rand(3)
+        resumed, search = bilevel(step)
+        again: list[int] = []
+        found = search.run(
+            TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=lambda e, a=again: a.append(e.epoch)
+        )
+        assert again == list(range(1, EPOCHS + 1))
+        assert told(found) == told(expected)
+        assert same_weights(resumed, whole)
+
+
+class DiesAt:
+    """First order, until the process dies in the middle of an epoch."""
+
+    passes = 1
+
+    def __init__(self, call: int) -> None:
+        self.left = call
+
+    def gradient(self, *arguments):
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+        return FirstOrder().gradient(*arguments)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 6])
+def test_killed_inside_an_epoch_it_goes_on_from_the_last_whole_one(tmp_path, call):
+    whole, search = bilevel()
+    expected = search.run(TRAIN, VALID)
+    checkpoints = Checkpoints(tmp_path, "search")
+    with pytest.raises(Killed):
+        bilevel(DiesAt(call))[1].run(TRAIN, VALID, checkpoints=checkpoints)
+    resumed, search = bilevel()
+    assert told(search.run(TRAIN, VALID, checkpoints=checkpoints)) == told(expected)
+    assert same_weights(resumed, whole)
+
+
+def test_a_finished_search_is_not_run_again(tmp_path):
+    checkpoints = Checkpoints(tmp_path, "search")
+    expected = bilevel()[1].run(TRAIN, VALID, checkpoints=checkpoints)
+    found = bilevel(DiesAt(1))[1].run(TRAIN, VALID, checkpoints=checkpoints)
+    assert found == expected
+
+
+def test_what_it_reports():
+    supernet, search = bilevel(SecondOrder())
+    found = search.run(TRAIN, VALID, steps=2)
+    assert found.architecture == supernet.architecture()
+    assert [epoch.epoch for epoch in found.curve] == [1, 2, 3]
+    last = found.curve[-1]
+    assert last.probabilities == {name: p.tolist() for name, p in supernet.probabilities().items()}
+    assert len(last.probabilities) == 6
+    assert 0 <= last.valid_accuracy <= 1
+    # per step four passes for the architecture and one for the weights, a batch of 16 from either split
+    assert found.cost.forward == found.cost.backward == 3 * 2 * 5
+    assert found.cost.samples == 3 * 2 * 2 * 16
+    assert found.cost.epochs == pytest.approx(3 * 2 * 16 / 40)
+    assert found.cost == sum((Cost.from_dict(epoch.cost) for epoch in found.curve), Cost())
+
+
+class Still:
+    """An architecture step without a gradient, and without a look at the validation images' labels."""
+
+    passes = 1
+
+    def gradient(self, supernet, train, valid, loss, optimizer):
+        with torch.no_grad():
+            loss(supernet(valid[0]), valid[1])
+        return {name: torch.zeros_like(alpha) for name, alpha in supernet.alphas.items()}
+
+
+def test_validation_labels_move_the_architecture_but_never_the_weights():
+    """The weights of two searches differ only once the architecture does."""
+    settings = SETTINGS.model_copy(update={"alpha_weight_decay": 0.0})
+    other = ImageSet(VALID.images, VALID.labels.flip(0), VALID.classes)
+    still = []
+    for valid in (VALID, other):
+        supernet, search = bilevel(Still(), settings=settings)
+        start = copy.deepcopy(supernet.state_dict())
+        search.run(TRAIN, valid)
+        still.append(supernet)
+        assert all(torch.equal(alpha, start[f"alphas.{name}"]) for name, alpha in supernet.alphas.items())
+        assert not torch.equal(supernet.weights()[0], start["net.0.0.weight"])
+    assert same_weights(*still)
+    moving = []
+    for valid in (VALID, other):
+        supernet, search = bilevel(settings=settings)
+        search.run(TRAIN, valid, steps=1)
+        moving.append(supernet)
+    assert not any(torch.equal(moving[0].alphas[name], moving[1].alphas[name]) for name in moving[0].alphas)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_loss_that_is_no_number_stops_it_with_the_state_saved(tmp_path, epoch):
+    class Poison(DiesAt):
+        def gradient(self, supernet, *arguments):
+            self.left -= 1
+            if self.left == 0:
+                with torch.no_grad():
+                    supernet.weights()[0].fill_(float("nan"))
+            return FirstOrder().gradient(supernet, *arguments)
+
+    checkpoints = Checkpoints(tmp_path, "search")
+    message = f"nan.*epoch {epoch};.*lower learning_rate.*0.025.*alpha_learning_rate"
+    with pytest.raises(Diverged, match=message):
+        bilevel(Poison(2 * epoch))[1].run(TRAIN, VALID, checkpoints=checkpoints)
+    saved = checkpoints.latest()
+    assert (saved is None) == (epoch == 1)
+    if saved is not None:
+        assert saved[0] == 1
+        assert all(t.isfinite().all() for t in saved[1]["supernet"].values())
+
+
+def test_wrong_settings_are_all_named_at_once():
+    with pytest.raises(UsageError) as error:
+        BilevelSettings.parse({"epochs": 0, "learning_rates": 1, "momentum": 1.5})
+    message = str(error.value)
+    assert message.startswith("search settings:")
+    assert "epochs = 0" in message
+    assert "momentum = 1.5" in message
+    assert "'learning_rates': did you mean 'learning_rate'" in message
