@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nasturtium.core.errors import NasturtiumError, StorageError, UsageError
-from nasturtium.export.source import checking, write
 from nasturtium.export.archive import save_archive
+from nasturtium.export.source import checking, write
 from nasturtium.export.source.page import page
 from nasturtium.export.source.write import write_network_source
 

@@ -30,6 +30,8 @@ def samples(blueprint: Blueprint, number: int) -> list[Architecture]:
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_the_derived_network_equals_the_path_bit_for_bit(name, relaxation):
     blueprint = BLUEPRINTS[name]
+    if relaxation is not None and name.startswith("elastic"):
+        pytest.skip("elastic layers take part in no mixture")
     supernet = Supernet(blueprint, relaxation, seed=1)
     as_trained(supernet.net)
     supernet.eval()
@@ -170,17 +172,17 @@ def test_spaces_take_any_channels_sizes_and_classes(name, channels, size, classe
 
 
 @pytest.mark.parametrize(
-    ("layer", "inputs", "message"),
+    ("layer", "message"),
     [
-        (lambda d: ElasticLinear(8, d), (2, 8), "ElasticLinear needs one size for 'w'.*mixture of 2"),
-        (lambda d: ElasticBatchNorm2d(d), (2, 8, 4, 4), "ElasticBatchNorm2d needs one size for 'w'"),
-        (lambda d: ElasticConv2d(8, d, 3), (2, 8, 4, 4), "ElasticConv2d needs one size for 'w'"),
+        (lambda d: ElasticLinear(8, d), "ElasticLinear needs one size for 'w'.*mixture of 2"),
+        (lambda d: ElasticBatchNorm2d(d), "ElasticBatchNorm2d needs one size for 'w'"),
+        (lambda d: ElasticConv2d(8, d, 3), "ElasticConv2d needs one size for 'w'"),
     ],
 )
-def test_elastic_layers_refuse_a_mixture_by_name(layer, inputs, message):
+def test_elastic_layers_refuse_a_mixture_by_name(layer, message):
     blueprint = Blueprint(lambda: layer(Dim("w", (4, 8))))
     with pytest.raises(UsageError, match=message):
-        Supernet(blueprint, Softmax())(torch.ones(inputs))
+        Supernet(blueprint, Softmax())
 
 
 def test_senseless_elastic_layers_are_refused():

@@ -18,9 +18,7 @@ from nasturtium.training.device import make_fabric
 
 FABRIC = make_fabric("cpu")
 EPOCHS = 3
-SETTINGS = BilevelSettings(
-    epochs=EPOCHS, batch_size=16, alpha_learning_rate=0.1, crop_padding=1, mirror=True
-)
+SETTINGS = BilevelSettings(epochs=EPOCHS, batch_size=16, alpha_learning_rate=0.1, crop_padding=1, mirror=True)
 
 
 class Killed(Exception):

@@ -74,7 +74,7 @@ def _residual(task: Task, parameters: int, settings: TrainSettings) -> Contender
     def build() -> nn.Module:
         width = matched_width(channels, classes, parameters)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(task.seed, RETRAIN, RESIDUAL))
+            torch.default_generator.manual_seed(seed_for(task.seed, RETRAIN, RESIDUAL))
             return ResidualNetwork(channels, classes, width)
 
     return Contender(RESIDUAL, build, settings)

@@ -64,5 +64,5 @@ class Blueprint:
         """
         arch = self.space.validate(arch)
         with torch.random.fork_rng(devices=[]), building(Building(arch)):
-            torch.manual_seed(seed)
-            return strip(self.make(), arch)
+            torch.default_generator.manual_seed(seed)
+            return strip(self.make(), arch, in_place=True)

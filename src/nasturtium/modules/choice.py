@@ -74,6 +74,7 @@ class Choice(nn.Module):
     """A module with decisions in it. Subclasses say which, and what `forward` does with their gates."""
 
     null = False  # may a relaxation add a candidate that outputs zero?
+    runs_mixtures = True  # can several options run in one pass?
     _board: dict[str, Gate] | None = None
 
     def decisions(self) -> tuple[Decision, ...]:
@@ -97,7 +98,8 @@ class Choice(nn.Module):
         if self._board is None or name not in self._board:
             raise Undecided(
                 f"decision {name!r} of this {type(self).__name__} is undecided: put the"
-                " network into a Supernet, or make a plain one with Blueprint.build(arch, seed) or derive(module, arch)"
+                " network into a Supernet, or make a plain one with Blueprint.build(arch, seed) or"
+                " derive(module, arch)"
             )
         return self._board[name]
 

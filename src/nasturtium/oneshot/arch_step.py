@@ -5,7 +5,7 @@ order) or by one virtual step of their optimiser, momentum and weight decay incl
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch.func import functional_call
 from nasturtium.oneshot.supernet import Supernet
 
 Batch = tuple[Tensor, Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Any, Tensor], Tensor]  # of what the network returns, and labels
 
 
 class ArchStep(Protocol):
@@ -79,9 +79,8 @@ class SecondOrder:
         virtual = {name: w.detach().requires_grad_() for name, w in virtual.items()}
         both = _gradients(loss_at(virtual, valid), {**alphas, **virtual})
         v = {name: both[name] for name in weights}
-        epsilon = 0.01 / torch.linalg.vector_norm(
-            torch.stack([torch.linalg.vector_norm(g) for g in v.values()])
-        )
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in v.values()]))
+        epsilon = 0.01 / norm.clamp(min=1e-12)  # without a gradient the difference is zero, whatever ε is
         ahead, behind = (
             _gradients(
                 loss_at({n: w.detach() + sign * epsilon * v[n] for n, w in weights.items()}, train), alphas

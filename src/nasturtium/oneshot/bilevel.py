@@ -21,6 +21,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.training.augment import Augment, Batches
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.evaluate import split_output
 from nasturtium.training.normalise import Normalise
 from nasturtium.training.schedule import cosine
 
@@ -142,7 +143,9 @@ class Bilevel:
         self._sgd.param_groups[0]["lr"] = rate
         self._supernet.train()
         rows, samples = [], 0
-        for train, valid in zip(*loaders, strict=True):
+        for train, valid in zip(
+            map(_channels_last, loaders[0]), map(_channels_last, loaders[1]), strict=True
+        ):
             figures = torch.stack([*self._update_architecture(train, valid), *self._update_weights(train)])
             rows.append(figures)
             samples += len(train[1])
@@ -165,7 +168,8 @@ class Bilevel:
         """One step of Adam on α; returns loss and accuracy on the validation batch."""
         seen: list[tuple[Tensor, Tensor]] = []
 
-        def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        def loss(output: Any, labels: Tensor) -> Tensor:
+            logits, _ = split_output(output)
             value = F.cross_entropy(logits, labels)
             if labels is valid[1]:
                 seen.append((value.detach(), _accuracy(logits, labels)))
@@ -184,7 +188,7 @@ class Bilevel:
         weights = self._supernet.weights()
         self._sgd.zero_grad()
         with self._fabric.autocast():
-            logits = self._supernet(x)
+            logits, _ = split_output(self._supernet(x))
             loss = F.cross_entropy(logits, y)
         loss.backward(inputs=weights)
         torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
@@ -213,6 +217,11 @@ class Bilevel:
             loader.load_state(stood)
         torch.set_rng_state(state["random"])
         return [SearchEpoch(**epoch) for epoch in state["curve"]]
+
+
+def _channels_last(batch: Batch) -> Batch:
+    x, y = batch
+    return x.contiguous(memory_format=torch.channels_last), y
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:

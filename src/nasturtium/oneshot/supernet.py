@@ -26,11 +26,10 @@ class Supernet(nn.Module):
     def __init__(self, blueprint: Blueprint, relaxation: Relaxation | None = None, *, seed: int = 0) -> None:
         super().__init__()
         self.space = blueprint.space
-        affine = (
-            relaxation is None
-        )  # in a mixture a scale per candidate would only rescale its architecture parameter
+        # in a mixture a scale per candidate would only rescale its architecture parameter
+        affine = relaxation is None
         with torch.random.fork_rng(devices=[]), building(Building(affine=affine)):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.net = blueprint.make()
         self.relaxation = relaxation
         self.alphas = nn.ParameterDict()
@@ -38,6 +37,7 @@ class Supernet(nn.Module):
         self._decisions = self._collect()
         if relaxation is not None:
             self._add_alphas(relaxation, torch.Generator().manual_seed(seed))
+            self._refuse_mixtures(relaxation)
         self._connect()
 
     def _collect(self) -> dict[str, Decision]:
@@ -60,6 +60,17 @@ class Supernet(nn.Module):
             if hasattr(nn.ParameterDict(), name):
                 raise UsageError(f"PyTorch uses {name!r} itself; call the decision, say, 'block/{name}'")
             self.alphas[name] = nn.Parameter(row)
+
+    def _refuse_mixtures(self, relaxation: Relaxation) -> None:
+        for choice in self._choices():
+            for decision in choice.decisions():
+                at_once = len(relaxation.gate(decision, self._alpha(decision.name)).index)
+                if at_once > 1 and not choice.runs_mixtures:
+                    raise UsageError(
+                        f"{type(choice).__name__} needs one size for {decision.name!r} but would get a"
+                        f" mixture of {at_once}; use a method that runs one path at a time, or one that"
+                        " trains each architecture, such as random"
+                    )
 
     def _choices(self) -> list[Choice]:
         return [module for module in self.net.modules() if isinstance(module, Choice)]

@@ -282,7 +282,10 @@ class SearchSpace:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, to be stored beside a run and compared when it is resumed; of constraints the reasons."""
+        """As plain data, to be stored beside a run and compared when it is resumed;
+
+        of constraints the reasons.
+        """
         return {
             "decisions": [[d.name, list(d.options), d.k, d.ordered, d.many] for d in self.decisions.values()],
             "conditions": {n: _plain(c) for n, c in self.conditions.items() if c != ALWAYS},

@@ -13,6 +13,8 @@ class ElasticLayer(Choice):
     It cannot mix several sizes, so it needs gates with one option.
     """
 
+    runs_mixtures = False
+
     def __init__(self, *sizes: Size) -> None:
         super().__init__()
         self._dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
