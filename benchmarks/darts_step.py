@@ -88,7 +88,7 @@ class PlainCell(nn.Module):
             total: Tensor | None = None
             for j in range(i):
                 weights = alphas[f"{self.kind}/{i}<-{j}"].softmax(0)
-                for op, weight in zip(next(edges), weights[:-1], strict=True):
+                for op, weight in zip(next(edges).children(), weights[:-1], strict=True):
                     part = weight * op(states[j])
                     total = part if total is None else total + part
             assert total is not None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nasturtium.modules import depthwise as module
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell, Node
 from nasturtium.modules.choice import add
@@ -182,3 +183,14 @@ def test_depthwise_is_a_grouped_convolution(geometry: tuple[int, int, int], size
         first = torch.autograd.grad(y.pow(3).sum(), (x, w), create_graph=True)
         results.append([y, *first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), (x, w))])
     close(*results)
+
+
+def test_depthwise_computes_only_the_gradients_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("_of_input", "_of_weight"):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, name=name, real=real: (asked.append(name), real(*a))[1])
+    x = torch.randn(1, C, 6, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    w = torch.ones(C, 1, 3, 3, requires_grad=True)
+    torch.autograd.grad(depthwise(x * 2, w, 1, 1, 1).sum(), x)
+    assert asked == ["_of_input"]

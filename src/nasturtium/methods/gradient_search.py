@@ -90,9 +90,10 @@ class GradientSearch:
         progress.say("timing a few steps of the search")
         one = self._bilevel(settings.model_copy(update={"epochs": 1}))
         step_seconds = seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
-        return Pace.within(
+        pace = Pace.within(
             budget.amount, step_seconds=step_seconds, pass_steps=pass_steps, most_epochs=MOST_EPOCHS
         )
+        return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
 
     def _for(self, pace: Pace) -> BilevelSettings:
         """The settings for this many steps: in a short search the architecture takes larger steps."""

@@ -49,6 +49,16 @@ class Pace:
         epochs = min(max(total // pass_steps, FEWEST_EPOCHS), most_epochs)
         return cls(epochs, max(min(total // epochs, pass_steps), 1))
 
+    def advise(self, progress: Progress, *, pass_steps: int, sizes: str) -> "Pace":
+        """Say so if not even one pass over the images fits; returns itself."""
+        passes = self.epochs * self.steps / pass_steps
+        if passes < 1:
+            progress.say(
+                f"the budget allows {passes:.2f} passes over the images: too few to learn much. Give it"
+                f" more time, or smaller networks ({sizes})"
+            )
+        return self
+
 
 def seconds_per_step(run_steps: Callable[[int], object]) -> float:
     """Seconds of one step, as the median of three timings after a warm-up;

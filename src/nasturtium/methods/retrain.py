@@ -100,7 +100,7 @@ class RetrainPace:
         step_seconds = time_training(task.final, task.splits.train, task)
         seconds = self._seconds / self._networks
         pace = Pace.within(seconds, step_seconds=step_seconds, pass_steps=pass_steps, most_epochs=600)
-        return pace.to_dict()
+        return pace.advise(progress, pass_steps=pass_steps, sizes="--final-net").to_dict()
 
 
 class Retrain:

@@ -65,14 +65,13 @@ def judge(*, found: float, random: Sequence[float], residual: float, images: int
         return True, f"The search paid off: {figures}."
     reasons = []
     if not above_random:
+        noise = found >= middle - max(spread, error)
         reasons.append(
-            "it is within the noise of random architectures"
-            if found >= middle - max(spread, error)
-            else "it is worse than random architectures"
+            f"the found network is {'within the noise of' if noise else 'worse than'} random architectures"
         )
     if found < residual:
         reasons.append("an ordinary residual CNN is better")
-    return False, f"The search did not pay off, {' and '.join(reasons)}: {figures}."
+    return False, f"The search did not pay off; {' and '.join(reasons)}: {figures}."
 
 
 def _percent(share: float) -> str:

@@ -24,7 +24,7 @@ def depthwise(x_BCHW: Tensor, weight_C1kk: Tensor, stride: int, padding: int, di
         x_BCHW = x_BCHW[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
         stride, padding, dilation = 1, padding // stride, 1
     geometry = (stride, padding, dilation)
-    ticket = _WeightGradient.apply(weight_C1kk, x_BCHW, geometry)
+    ticket = _WeightGradient.apply(weight_C1kk, (x_BCHW,), geometry)
     y: Tensor = _Convolve.apply(x_BCHW, weight_C1kk, ticket, geometry)
     return y
 
@@ -58,8 +58,10 @@ class _WeightGradient(torch.autograd.Function):
     """A ticket of the output's shape, without content, whose gradient becomes that of the weight."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
-        """A zero for every output, without memory."""
+    def forward(ctx: Any, weight: Tensor, hidden: tuple[Tensor], geometry: Geometry) -> Tensor:
+        """A zero for every output, without memory; the input is in a tuple, so that its gradient does not
+        come through here."""
+        (x,) = hidden
         ctx.save_for_backward(weight, x)
         ctx.geometry = stride, padding, dilation = geometry
         reach = dilation * (weight.shape[-1] - 1)
