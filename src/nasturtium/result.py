@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import StorageError, UsageError
-from nasturtium.estimators.train import searched_jointly
 from nasturtium.core.registry import Info
+from nasturtium.estimators.train import searched_jointly
 from nasturtium.export.archive import load_weights
 from nasturtium.export.bundle import FILES, write_bundle
 from nasturtium.methods.base import METHODS
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.report.gather import report_data
 from nasturtium.report.write import write_report
+from nasturtium.space.architecture import Architecture
+from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.study.events import TrialRecord
 from nasturtium.study.ledger import Ledger
 from nasturtium.study.log import RunLog

@@ -1,11 +1,11 @@
 """From images to a trained, judged and exported network, small enough for a test."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -186,14 +186,42 @@ def test_killed_and_resumed_ends_with_the_same_architecture(method: str, tmp_pat
     ]
 
 
-def kill_when(command: list[str], reached: object) -> None:
+def test_ctrl_c_says_what_is_saved_and_how_to_resume(tmp_path: Path) -> None:
+    words = [
+        "search",
+        "--method",
+        "random",
+        "--budget",
+        "50 trials",
+        "--folder",
+        str(tmp_path),
+        *TINY_OPTIONS,
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nasturtium.cli.main", *words], stderr=subprocess.PIPE, text=True
+    )
+    wait_until(process, lambda: progress_of(tmp_path, "random") >= 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Every finished epoch and trial is saved" in said
+    assert "Resume with the same command: nasturtium search --method random" in said
+    assert "Traceback" not in said
+    assert RunLog.read(tmp_path, "digits-darts-random-0").record.state == "stopped"
+
+
+def kill_when(command: list[str], reached: Callable[[], bool]) -> None:
     process = subprocess.Popen(command)
+    wait_until(process, reached)
+    process.kill()
+    process.wait()
+
+
+def wait_until(process: subprocess.Popen[str] | subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 200
     while not reached() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert process.poll() is None, "it ended before it could be killed"
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert process.poll() is None, "it ended too early"
 
 
 def log_of(folder: Path, method: str) -> RunLog | None:

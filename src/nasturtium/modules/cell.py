@@ -60,7 +60,6 @@ class Cell(nn.Module):
                 states.append(node(states))
         return torch.cat(states[self.inputs :], dim=1) if self.output == "concat" else states[-1]
 
-
     def _mix(self, states: list[Tensor]) -> None:
         """Append the nodes; the edges that leave one state are run together."""
         leaving: dict[int, list[Lane]] = {}

@@ -34,7 +34,6 @@ class Lane:
         """Whether stage `at` can be run together with others of its form."""
         return not isinstance(self.forms[at], int)
 
-
     def weighted(self, weight: int) -> "Lane":
         """The same lane with another mixing weight."""
         return self if weight == self.weight else replace(self, weight=weight)
