@@ -150,14 +150,20 @@ def test_contradictory_constraints_are_found_before_anything_is_trained(tmp_path
 
 
 def test_a_diverging_search_says_what_to_lower(tmp_path: Path) -> None:
-    x, y = images()
-    x = x.float()
-    x[:] = float("inf")
-    with pytest.raises(Diverged, match=r"lower learning_rate \(now 0.025\)"):
+    wild = {"learning_rate": 10, "weight_decay": 0.4, "gradient_clip": 1e9, "batch_size": 2}
+    with pytest.raises(Diverged, match=r"lower learning_rate \(now 10\)"):
         nas.search(
-            data=(x, y), space="nasbench201", budget="1 epoch", folder=tmp_path, search_net={"channels": 2}
+            data=images(),
+            space="nasbench201",
+            budget="30 epochs",
+            run="wild",
+            folder=tmp_path,
+            search_net={"channels": 2, "cells": 1},
+            searching=wild,
         )
-    assert RunLog.read(tmp_path, "tuple-nasbench201-darts-0").record.state == "failed"
+    log = RunLog.read(tmp_path, "wild")
+    assert log.record.state == "failed"
+    assert log.epochs("search")  # what was finished is kept
 
 
 @pytest.mark.parametrize("method", ["darts", "random"])
