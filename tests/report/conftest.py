@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nasturtium.core.registry import Info
-from nasturtium.problem.records import Cost, Fidelity, Measurement
-from nasturtium.report.data import DataFacts, Judged, ReportData, SearchEpoch, Verdict
+from nasturtium.problem.records import Cost, Fidelity, Measurement, SearchEpoch
+from nasturtium.report.data import DataFacts, Judged, ReportData, Verdict
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace

@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nasturtium.problem.records import Measurement
+from nasturtium.problem.records import Measurement, SearchEpoch
 from nasturtium.report import plots, probabilities
-from nasturtium.report.data import SearchEpoch
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.study.events import TrialRecord

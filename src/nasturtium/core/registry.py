@@ -35,9 +35,9 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def register(self, name: str, *, summary: str, paper: str = "") -> Callable[[T], T]:
-        """Decorator that enters a thing under `name`;
+        """Decorator that enters a thing under `name`.
 
-        a name used twice is a `ValueError` naming both places.
+        A name used twice is a `ValueError` naming both places.
         """
 
         def enter(thing: T) -> T:

@@ -16,9 +16,9 @@ class Settings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Settings from what a person wrote;
+        """Settings from what a person wrote.
 
-        a `UsageError` lists every wrong value, what it must be and means.
+        A `UsageError` lists every wrong value, what it must be and means.
         """
         try:
             return cls.model_validate(dict(values))

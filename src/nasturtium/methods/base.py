@@ -42,9 +42,9 @@ class Stage(Protocol):
     name: str
 
     def run(self, run: Run, progress: Progress) -> Json:
-        """What the stage found;
+        """What the stage found.
 
-        the last stage of a method gives `architecture` and, if it has one, `curve`.
+        The last stage of a method gives `architecture` and, if it has one, `curve`.
         """
 
 

@@ -12,10 +12,10 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, SearchEpoch
+from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.oneshot.supernet import Supernet
-from nasturtium.problem.records import Cost
+from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints

@@ -151,9 +151,9 @@ class Node(Choice):
 
 
 class Sum(nn.Module):
-    """A node of a derived cell:
+    """A node of a derived cell.
 
-    adds what its edges make of earlier states, dropping whole edges in training.
+    Adds what its edges make of earlier states, dropping whole edges in training.
     """
 
     def __init__(self, edges: Mapping[int, nn.Module]) -> None:

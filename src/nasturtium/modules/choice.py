@@ -3,6 +3,7 @@
 it names decisions, holds candidates, and consumes gates that somebody else makes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -70,24 +71,24 @@ class Undecided(NasturtiumError):
     """A network with open choices was run outside a supernet."""
 
 
-class Choice(nn.Module):
+class Choice(nn.Module, ABC):
     """A module with decisions in it. Subclasses say which, and what `forward` does with their gates."""
 
     null = False  # may a relaxation add a candidate that outputs zero?
     runs_mixtures = True  # can several options run in one pass?
     _board: dict[str, Gate] | None = None
 
+    @abstractmethod
     def decisions(self) -> tuple[Decision, ...]:
         """The decisions made here; the same name elsewhere is the same decision."""
-        raise NotImplementedError
 
     def branches(self) -> Iterable[tuple[When | None, nn.Module]]:
         """Children, each with the literal under which it is used (None: always)."""
         return ()
 
+    @abstractmethod
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """The plain module that `arch` makes of this one; `inner` derives a child."""
-        raise NotImplementedError
 
     def connect(self, board: dict[str, Gate]) -> None:
         """Take gates from `board` from now on; its owner refreshes them before each forward pass."""

@@ -1,6 +1,6 @@
 """Alternating bilevel optimisation of architecture parameters and weights, as in DARTS."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -16,7 +16,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.core.settings import Settings
 from nasturtium.oneshot.arch_step import ArchStep, Batch
 from nasturtium.oneshot.supernet import Supernet
-from nasturtium.problem.records import Cost
+from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
 from nasturtium.training.augment import Augment, Batches
 from nasturtium.training.checkpoint import Checkpoints
@@ -42,19 +42,6 @@ class BilevelSettings(Settings):
     alpha_weight_decay: float = Field(1e-3, ge=0, le=1, description="L2 penalty on architecture parameters")
     crop_padding: int = Field(0, ge=0, description="pixels an image may be shifted by")
     mirror: bool = Field(False, description="whether images are mirrored half of the time")
-
-
-@dataclass(frozen=True)
-class SearchEpoch:
-    """One epoch: losses and accuracies (0..1) as met in training, probabilities at its end, what it cost."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    valid_loss: float
-    valid_accuracy: float
-    probabilities: Mapping[str, Sequence[float]]
-    cost: Mapping[str, float]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The records that pass between a strategy, a study and an estimator. Plain data, JSON-able, torch-free."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -80,6 +80,23 @@ class Measurement:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         return cls(values["metrics"], Cost.from_dict(values["cost"]), tuple(values["curve"]))
+
+
+@dataclass(frozen=True)
+class SearchEpoch:
+    """An epoch of a gradient search: losses and accuracies (0–1) as met in training, and what it cost.
+
+    `probabilities` has a row per decision, as they are at its end; what a row lacks to one belongs to the
+    zero candidate.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    valid_loss: float
+    valid_accuracy: float
+    probabilities: Mapping[str, Sequence[float]]
+    cost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """What a report tells: plain data gathered from a run. Whatever an unfinished run lacks is None or empty."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nasturtium.core.registry import Info
+from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import Output
 from nasturtium.space.search_space import SearchSpace
@@ -62,21 +63,6 @@ class Verdict:
     def standard_error(self, accuracy: float) -> float:
         """How far chance in the choice of test images moves an accuracy (binomial, one standard error)."""
         return float((accuracy * (1 - accuracy) / self.test_images) ** 0.5)
-
-
-@dataclass(frozen=True)
-class SearchEpoch:
-    """An epoch of a gradient search: figures of training and validation, and `probabilities` by decision.
-
-    Accuracies are 0–1. Probabilities that add up to less than one leave the rest to `none`.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    valid_loss: float
-    valid_accuracy: float
-    probabilities: Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)

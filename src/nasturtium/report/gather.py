@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nasturtium.core.registry import Info
-from nasturtium.report.data import DataFacts, Judged, ReportData, SearchEpoch, Verdict
+from nasturtium.problem.records import SearchEpoch
+from nasturtium.report.data import DataFacts, Judged, ReportData, Verdict
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.study.log import RunLog
@@ -31,7 +32,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         ledger=log.ledger(),
         architecture=_architecture(found),
         genotype=found.get("found", {}).get("notation"),
-        search_curve=tuple(_epoch(row) for row in found.get("search", {}).get("curve", ())),
+        search_curve=tuple(SearchEpoch(**row) for row in found.get("search", {}).get("curve", ())),
         searched=tuple(log.trials("search")),
         retrained=tuple(log.trials("retrain")),
         verdict=_verdict(found),
@@ -43,10 +44,6 @@ def _architecture(found: Mapping[str, Any]) -> Architecture | None:
     if "found" not in found:
         return None
     return Architecture.from_json(json.dumps(found["found"]["architecture"]))
-
-
-def _epoch(row: Mapping[str, Any]) -> SearchEpoch:
-    return SearchEpoch(**{name: value for name, value in row.items() if name != "cost"})
 
 
 def _verdict(found: Mapping[str, Any]) -> Verdict | None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nasturtium.report.data import ReportData, SearchEpoch, Verdict
+from nasturtium.problem.records import SearchEpoch
+from nasturtium.report.data import ReportData, Verdict
 from nasturtium.report.style import (
     BLUE,
     FAINT,

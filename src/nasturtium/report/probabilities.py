@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nasturtium.report.data import SearchEpoch
+from nasturtium.problem.records import SearchEpoch
 from nasturtium.report.style import (
     BLUE,
     BROWN,

@@ -9,9 +9,9 @@ from nasturtium.space.decision import Option, Value, members
 
 @dataclass(frozen=True)
 class When:
-    """True if the value of `decision` is, or contains, one of `options`;
+    """True if the value of `decision` is, or contains, one of `options`.
 
-    false while that decision is inactive.
+    False while that decision is inactive.
     """
 
     decision: str

@@ -99,9 +99,9 @@ def below(rng: np.random.Generator, n: int) -> int:
 
 @dataclass(frozen=True)
 class _State:
-    """What is left to decide:
+    """What is left to decide.
 
-    open decisions with their remaining conditions, open constraints with values seen.
+    Open decisions with their remaining conditions, open constraints with values seen.
     """
 
     open: tuple[tuple[str, Condition], ...]

@@ -53,9 +53,9 @@ class Decision:
         return iter(self.options)
 
     def near(self, value: Value) -> list[Value]:
-        """The values one step from `value`:
+        """The values one step from `value`.
 
-        adjacent ones if ordered, one member exchanged if k of n, else all others.
+        Adjacent ones if ordered, one member exchanged if k of n, else all others.
         """
         if self.many:
             chosen = set(members(value))

@@ -268,9 +268,9 @@ class SearchSpace:
         return SearchSpace(kept, self.conditions, self.constraints)
 
     def encode(self, arch: Architecture) -> np.ndarray:
-        """One-hot, float32: one position per decision and option, 1 where chosen;
+        """One-hot, float32: one position per decision and option, 1 where chosen.
 
-        inactive decisions are all zero.
+        Inactive decisions are all zero.
         """
         return np.array(
             [
@@ -282,9 +282,9 @@ class SearchSpace:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, to be stored beside a run and compared when it is resumed;
+        """As plain data, to be stored beside a run and compared when it is resumed.
 
-        of constraints the reasons.
+        Of constraints the reasons.
         """
         return {
             "decisions": [[d.name, list(d.options), d.k, d.ordered, d.many] for d in self.decisions.values()],

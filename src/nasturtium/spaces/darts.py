@@ -32,9 +32,9 @@ PRIMITIVES = {
 
 
 class DartsCell(nn.Module):
-    """A cell with its two preprocessed inputs:
+    """A cell with its two preprocessed inputs.
 
-    the outputs of the cell before the previous one, and of the previous.
+    The outputs of the cell before the previous one, and of the previous.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class AuxiliaryHead(nn.Module):
 
 
 class DartsNetwork(nn.Module):
-    """`cells` cells with reductions at one and two thirds;
+    """`cells` cells with reductions at one and two thirds.
 
-    in training with an auxiliary head returns two logits.
+    In training with an auxiliary head returns two logits.
     """
 
     def __init__(
@@ -184,9 +184,9 @@ def darts(
 
 
 class Genotype(NamedTuple):
-    """The classic notation:
+    """The classic notation.
 
-    per cell the (operation, state) pairs of nodes 2, 3, 4, 5, two each, and what is joined.
+    Per cell the (operation, state) pairs of nodes 2, 3, 4, 5, two each, and what is joined.
     """
 
     normal: list[tuple[str, int]]

@@ -90,9 +90,9 @@ def to_string(arch: Architecture) -> str:
 
 
 def from_string(text: str) -> Architecture:
-    """The architecture of a string in the benchmark's notation;
+    """The architecture of a string in the benchmark's notation.
 
-    raises `UsageError` naming the part that is wrong.
+    Raises `UsageError` naming the part that is wrong.
     """
     nodes = text.strip().split("+")
     if len(nodes) != 3:

@@ -31,7 +31,7 @@ class Relaxation(nn.Module, ABC):
 
     @abstractmethod
     def probabilities(self, decision: Decision, alpha: Tensor) -> Tensor:
-        """One value per real option, to be discretised;
+        """One value per real option, to be discretised.
 
-        with a zero candidate they add up to less than one.
+        With a zero candidate they add up to less than one.
         """
