@@ -166,9 +166,9 @@ def test_a_diverging_search_says_what_to_lower(tmp_path: Path) -> None:
     assert log.epochs("search")  # what was finished is kept
 
 
-@pytest.mark.parametrize("method", ["darts", "random"])
+@pytest.mark.parametrize("method", ["darts", "random", pytest.param("darts-2nd", marks=pytest.mark.slow)])
 def test_killed_and_resumed_ends_with_the_same_architecture(method: str, tmp_path: Path) -> None:
-    budget = "3 epochs" if method == "darts" else "3 trials"
+    budget = "3 trials" if method == "random" else "3 epochs"
     whole = nas.search(method=method, budget=budget, folder=tmp_path / "whole", **TINY)
     words = [
         "search",
