@@ -53,16 +53,19 @@ class GradientSearch:
         pace = Pace.of(run)
         settings = self._for(pace)
         known = len(run.epochs(self.name))
+        best = 0.0
         progress.start(self.name, pace.epochs, "epochs")
 
         def on_epoch(epoch: SearchEpoch) -> None:
+            nonlocal best
+            best = max(best, epoch.valid_accuracy)
             if epoch.epoch > known:
                 run.epoch(self.name, _figures(epoch), cost=Cost.from_dict(epoch.cost))
             progress.advance(
                 epoch.epoch,
                 loss=epoch.train_loss,
-                valid_loss=epoch.valid_loss,
                 valid_accuracy=epoch.valid_accuracy,
+                best_valid_accuracy=best,
             )
 
         try:
