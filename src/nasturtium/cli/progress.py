@@ -8,16 +8,17 @@ from rich.progress import (
     MofNCompleteColumn,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Column
 
+_FIXED = Column(no_wrap=True)
 QUIET_SECONDS = 5.0  # between two plain lines of one stage
 
 
 class LiveBar:
-    """One bar with time spent, time left and the latest figures."""
+    """One bar with the time left and the latest figures."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -27,15 +28,17 @@ class LiveBar:
     def start(self, stage: str, total: int, unit: str) -> None:
         """A new bar."""
         self._bars = Bars(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("[bold]{task.description}", table_column=_FIXED),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(table_column=_FIXED),
+            TextColumn(f"{unit}, left", table_column=_FIXED),
+            TimeRemainingColumn(compact=True, table_column=_FIXED),
+            # gives way on a narrow terminal
+            TextColumn(
+                "{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
             console=self._console,
+            expand=True,
         )
         self._task = self._bars.add_task(stage, total=total, figures="")
         self._bars.start()
