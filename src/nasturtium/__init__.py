@@ -1,6 +1,6 @@
-"""Neural architecture search for PyTorch:
+"""Neural architecture search for PyTorch.
 
-one search space for every method, honest costs, a trained network.
+One search space for every method, honest costs, a trained network.
 """
 
 from collections.abc import Mapping, Sequence

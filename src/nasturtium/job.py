@@ -88,7 +88,7 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
     blueprint, final = (
         _blueprint(config, source, space, sizes) for sizes in (config.search_net, config.final_net)
     )
-    final.space.sample(np.random.default_rng(0))  # constraints that contradict each other show themselves
+    _refuse_lonely(final.space)
     return Task(
         blueprint=blueprint,
         final=final,
@@ -100,6 +100,13 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
         seed=config.seed,
         mirror=training.mirror,
     )
+
+
+def _refuse_lonely(space: SearchSpace) -> None:
+    """Raise `UsageError` for a space without three architectures, which leaves nothing to compare with."""
+    rng = np.random.default_rng(0)  # constraints that contradict each other show themselves here too
+    if len({space.sample(rng) for _ in range(100)}) < 3:
+        raise UsageError("this space has too few architectures for a comparison: it needs at least three")
 
 
 def _blueprint(config: SearchConfig, source: DataSource, space: Space, sizes: dict[str, int]) -> Blueprint:

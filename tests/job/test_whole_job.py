@@ -108,6 +108,7 @@ def test_the_ledger_counts_every_training(own: Result) -> None:
     assert entries["retrain"].trials == 4
     # 48 images train every one of the 4 networks for 2 epochs
     assert entries["retrain"].cost.samples == 4 * 2 * 48
+    assert entries["verdict"].cost.forward == 4  # 12 test images fit into one batch
     assert own.ledger.total.cost.samples == sum(entry.cost.samples for entry in entries.values())
 
 

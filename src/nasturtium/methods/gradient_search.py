@@ -1,6 +1,6 @@
-"""The stage of differentiable methods:
+"""The stage of differentiable methods.
 
-a supernet, a relaxation, alternating updates, a derived architecture.
+A supernet, a relaxation, alternating updates, a derived architecture.
 """
 
 import json

@@ -6,9 +6,10 @@ from statistics import mean, stdev
 
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.retrain import FOUND, RANDOM, RESIDUAL, Contender, trained
+from nasturtium.problem.records import Cost
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
-from nasturtium.training.evaluate import evaluate
+from nasturtium.training.evaluate import EVALUATION_BATCH, evaluate
 from nasturtium.training.normalise import Normalise
 
 
@@ -35,6 +36,7 @@ class Judgement:
             }
             for label, net in nets.items()
         ]
+        run.spend(self.name, Cost(forward=len(nets) * math.ceil(len(test) / EVALUATION_BATCH)))
         paid_off, sentence = judge(
             found=rows[0]["accuracy"],
             random=[row["accuracy"] for row in rows if str(row["label"]).startswith(RANDOM)],

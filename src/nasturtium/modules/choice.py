@@ -1,6 +1,6 @@
-"""What every choice module is:
+"""What every choice module is.
 
-it names decisions, holds candidates, and consumes gates that somebody else makes.
+It names decisions, holds candidates, and consumes gates that somebody else makes.
 """
 
 from abc import ABC, abstractmethod

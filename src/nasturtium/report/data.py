@@ -34,12 +34,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the search paid off: all networks trained alike, for `epochs`, and tested on `test_images`."""
+    """Whether the search paid off:
+
+    all networks trained alike, for `epochs` passes over the images, and tested on `test_images`.
+    """
 
     searched: Judged
     random: tuple[Judged, ...]
     residual: Judged
-    epochs: int
+    epochs: float
     test_images: int
     paid_off: bool
     sentence: str

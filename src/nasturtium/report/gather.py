@@ -1,7 +1,7 @@
 """From the log of a run to what its report tells."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nasturtium.core.registry import Info
@@ -9,6 +9,7 @@ from nasturtium.problem.records import SearchEpoch
 from nasturtium.report.data import DataFacts, Judged, ReportData, Verdict
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.study.events import TrialRecord
 from nasturtium.study.log import RunLog
 
 
@@ -35,7 +36,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         search_curve=tuple(SearchEpoch(**row) for row in found.get("search", {}).get("curve", ())),
         searched=tuple(log.trials("search")),
         retrained=tuple(log.trials("retrain")),
-        verdict=_verdict(found),
+        verdict=_verdict(found, log.trials("retrain")),
         error=record.error,
     )
 
@@ -46,7 +47,7 @@ def _architecture(found: Mapping[str, Any]) -> Architecture | None:
     return Architecture.from_json(json.dumps(found["found"]["architecture"]))
 
 
-def _verdict(found: Mapping[str, Any]) -> Verdict | None:
+def _verdict(found: Mapping[str, Any], trials: Sequence[TrialRecord]) -> Verdict | None:
     if "verdict" not in found:
         return None
     verdict = found["verdict"]
@@ -55,7 +56,7 @@ def _verdict(found: Mapping[str, Any]) -> Verdict | None:
         searched=first,
         random=tuple(random),
         residual=residual,
-        epochs=found["retrain"]["epochs"],
+        epochs=trials[0].measurement.cost.epochs,  # true passes; the schedule's epochs may be shorter
         test_images=verdict["test_images"],
         paid_off=verdict["paid_off"],
         sentence=verdict["sentence"],

@@ -1,6 +1,6 @@
-"""The mixture of DARTS:
+"""The mixture of DARTS.
 
-every operation runs, weighted by a softmax (Liu et al. 2019, https://arxiv.org/abs/1806.09055).
+Every operation runs, weighted by a softmax (Liu et al. 2019, https://arxiv.org/abs/1806.09055).
 """
 
 import torch
