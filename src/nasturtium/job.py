@@ -8,6 +8,7 @@ import os
 import platform
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 
@@ -25,6 +26,7 @@ from nasturtium.methods.verdict import Judgement
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.result import Result, example_of
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.study.budget import Budget
@@ -58,7 +60,7 @@ def run_job(
     """
     method = METHODS.get(config.method)
     if space is None:
-        SPACES.get(config.space)  # an unknown name is refused before images are read
+        _refuse_untrainable(config.space)  # before images are read
     source = open_data(config.data if data is None else data, image_size=config.image_size)
     task = prepare(config, source, config.space if space is None else space)
     stages = method(task)
@@ -100,6 +102,16 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
         seed=config.seed,
         mirror=training.mirror,
     )
+
+
+def _refuse_untrainable(name: str) -> None:
+    """Raise `UsageError` for a space that is unknown, or whose networks are no image classifiers."""
+    space = SPACES.get(name)
+    if (space.takes, space.gives) != ("images", "classes"):
+        raise UsageError(
+            f"space {name!r} takes {space.takes} and scores {space.gives}; a search by command trains image"
+            f" classifiers, so use this space from Python: make_space({name!r}, …) in nasturtium.spaces.base"
+        )
 
 
 def _refuse_lonely(space: SearchSpace) -> None:
@@ -174,7 +186,11 @@ def _size(space: SearchSpace) -> str | None:
 
 def _found(task: Task, arch: Architecture) -> Json:
     notation = task.final.notation
-    return {"architecture": json.loads(arch.to_json()), "notation": notation(arch) if notation else None}
+    return {
+        "architecture": json.loads(arch.to_json()),
+        "notation": notation(arch) if notation else None,
+        "cells": [asdict(graph) for graph in cell_graphs(arch, task.final.space)],
+    }
 
 
 def _export(run: Run, task: Task, found: Contender) -> Json:

@@ -186,7 +186,7 @@ def test_elastic_layers_refuse_a_mixture_by_name(layer, message):
 
 
 def test_senseless_elastic_layers_are_refused():
-    with pytest.raises(UsageError, match="'w': sizes must be 1 or more"):
+    with pytest.raises(UsageError, match="'w': sizes must be more than 0"):
         Dim("w", (0, 4))
     with pytest.raises(UsageError, match="must be odd, got \\[2, 3\\]"):
         ElasticConv2d(4, 4, Dim("k", (2, 3)))

@@ -6,6 +6,7 @@ import pytest
 from nasturtium.core.registry import Info
 from nasturtium.problem.records import Cost, Fidelity, Measurement, SearchEpoch
 from nasturtium.report.data import DataFacts, Judged, ReportData, Verdict
+from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
@@ -101,4 +102,5 @@ def data(darts_space):
         search_curve=search_curve(darts_space, 3),
         retrained=retrained,
         verdict=verdict,
+        cells=cell_graphs(arch, darts_space),
     )

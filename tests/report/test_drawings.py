@@ -68,9 +68,7 @@ def test_no_line_runs_over_a_box_that_is_not_on_its_way(graphs):
 
 
 def test_what_carries_nothing_is_faded():
-    graph = CellGraph(
-        "cell", 1, ("input", "1", "2"), ((0, 1, "none"), (0, 2, "conv"), (1, 2, "skip")), "last"
-    )
+    graph = CellGraph("cell", 1, ("input", "1", "2"), ((0, 1, "none"), (0, 2, "conv"), (1, 2, "skip")), (2,))
     live = {line.keys[0]: line.live for line in arrange(graph).lines if line.keys[-1] != "output"}
     assert live == {("state", 0): True, ("state", 1): False}
     assert nothing_edges(graph) == ("input → 1",)
@@ -92,4 +90,4 @@ def test_the_same_cell_gives_the_same_file(darts_space):
 )
 def test_operations_are_written_as_people_do(op, words):
     assert readable(op) == words
-    cell_figure(CellGraph("x", 1, ("input", "1"), ((0, 1, op),), "last"))
+    cell_figure(CellGraph("x", 1, ("input", "1"), ((0, 1, op),), (1,)))

@@ -121,6 +121,7 @@ def test_a_run_that_found_nothing_still_has_a_page(data, tmp_path):
         space_size=None,
         ledger=Ledger(()),
         command="",
+        cells=(),
     )
     page = written(begun, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import cell_graphs, cell_of, edge_of, other_decisions
+from nasturtium.space.cell_graph import CellGraph, cell_graphs, cell_of, edge_of, other_decisions
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
@@ -40,7 +40,7 @@ def test_a_cell_that_picks_inputs_shows_the_picked_edges_only():
         }
     )
     (graph,) = cell_graphs(arch, space)
-    assert (graph.name, graph.inputs, graph.output) == ("stem/normal", 2, "concat")
+    assert (graph.name, graph.inputs, graph.output) == ("stem/normal", 2, (2, 3))
     assert graph.nodes == ("c_{k-2}", "c_{k-1}", "2", "3")
     assert graph.edges == ((0, 2, "conv_3x3"), (1, 2, "skip_connect"), (0, 3, "none"), (2, 3, "conv_3x3"))
 
@@ -50,10 +50,18 @@ def test_a_cell_that_uses_all_edges_has_one_input_and_gives_its_last_node():
     arch = space.sample(np.random.default_rng(0))
     (graph,) = cell_graphs(arch, space)
     assert graph.nodes == ("input", "1", "2", "3")
-    assert graph.output == "last"
+    assert graph.output == (3,)
     assert {(s, t): op for s, t, op in graph.edges} == {edge_of(name): arch[name] for name in arch}
-    (told,) = cell_graphs(arch, space, outputs={"cell": "concat"})
-    assert told.output == "concat"
+
+
+def test_a_space_may_tell_its_cells_itself():
+    def graphs(arch):
+        return [CellGraph("own", 1, ("in", "out"), ((0, 1, ""),), (1,), ops=("", str(arch["op"])))]
+
+    space = SearchSpace([Decision("op", OPS)], graphs=graphs)
+    assert cell_graphs(Architecture({"op": "conv_3x3"}), space)[0].ops == ("", "conv_3x3")
+    kept = space.restrict({"op": ["none"]})
+    assert cell_graphs(Architecture({"op": "none"}), kept)[0].ops == ("", "none")
 
 
 def test_every_decision_is_in_a_cell_or_among_the_others():

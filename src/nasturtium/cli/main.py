@@ -200,12 +200,13 @@ def runs(folder: Folder = Path("runs"), debug: Debug = False) -> None:
 def spaces(debug: Debug = False) -> None:
     """List the search spaces with their exact sizes."""
     with told_plainly(debug):
-        from nasturtium.spaces.base import SPACES, make_space, sizes_of
+        from nasturtium.spaces.base import SPACES, make_space
 
         table = Table("space", "architectures", "decisions", "network sizes", "what", "paper")
         for name in SPACES.names():
-            info, space = SPACES.info(name), make_space(name, (3, 32, 32), 10, {}).space
-            sizes = ", ".join(f"{size}={default}" for size, default in sizes_of(name).items())
+            info, entry = SPACES.info(name), SPACES.get(name)
+            space = make_space(name, entry.shape, entry.classes).space
+            sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
             decisions = str(len(space.decisions))
             table.add_row(name, _count(space.size()), decisions, sizes, info.summary, info.paper)
         out.print(table)

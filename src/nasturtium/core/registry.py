@@ -34,18 +34,18 @@ class Registry(Generic[T]):
         self._entries: dict[str, tuple[Info, T, str]] = {}
         self._discovered = False
 
-    def register(self, name: str, *, summary: str, paper: str = "") -> Callable[[T], T]:
-        """Decorator that enters a thing under `name`.
+    def register(self, name: str, *, summary: str, paper: str = "", place: str = "") -> Callable[[T], T]:
+        """Decorator that enters a thing under `name`; `place` is where it is defined, if it can't tell.
 
         A name used twice is a `ValueError` naming both places.
         """
 
         def enter(thing: T) -> T:
-            place = f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', thing)}"
+            at = place or f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', thing)}"
             known = self._entries.get(name)
-            if known is not None and known[2] != place:
-                raise ValueError(f"{self._noun} {name!r} is registered twice: by {known[2]} and by {place}")
-            self._entries[name] = (Info(name, summary, paper), thing, place)
+            if known is not None and known[2] != at:
+                raise ValueError(f"{self._noun} {name!r} is registered twice: by {known[2]} and by {at}")
+            self._entries[name] = (Info(name, summary, paper), thing, at)
             return thing
 
         return enter

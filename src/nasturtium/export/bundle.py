@@ -19,7 +19,7 @@ FILES = ("weights.safetensors", "architecture.json", "network.py", "net.onnx")
 def write_bundle(
     net: nn.Module,
     arch: Architecture,
-    example: Tensor,
+    example: Tensor | tuple[Tensor, ...],
     folder: Path,
     *,
     title: str,
@@ -28,8 +28,8 @@ def write_bundle(
     """Write weights, architecture, source and ONNX of a trained plain `net`; each appears only once it is
     verified.
 
-    `example` is a batch of inputs (N×C×H×W). Returns what the verification of the ONNX file found. Raises
-    what the single writers raise.
+    `example` is a batch of inputs, N×C×H×W for images. Returns what the verification of the ONNX file found.
+    Raises what the single writers raise.
     """
     save_archive(folder, net, json.loads(arch.to_json()))
     write_network_source(net, example, folder / "network.py", title=title, notes=notes)

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Building, building
 from nasturtium.modules.derive import strip
+from nasturtium.modules.example import Example
 from nasturtium.modules.walk import space_of
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
@@ -20,7 +22,8 @@ class Blueprint:
     """A network with choices, as a function `make` that builds it (an `nn.Module` class will do).
 
     `settings` are decisions about training, searched jointly and named `train/<setting>`; `constraints` tie
-    decisions together.
+    decisions together. `notation` writes an architecture as its field does, `graphs` tells its cells where
+    decision names don't (see `cell_graphs`), `example` makes a batch of inputs.
     """
 
     def __init__(
@@ -30,26 +33,49 @@ class Blueprint:
         settings: Sequence[Decision] = (),
         constraints: Sequence[Constraint] = (),
         notation: Callable[[Architecture], str] | None = None,
+        graphs: Callable[[Architecture], Sequence[CellGraph]] | None = None,
+        example: Example | None = None,
     ) -> None:
         self.make = make
         self.notation = notation
+        self.graphs = graphs
+        self.example = example
         self._settings = tuple(settings)
         self._constraints = tuple(constraints)
 
     def with_settings(self, settings: Sequence[Decision]) -> "Blueprint":
         """The same network, searched jointly with more training settings."""
+        return self._changed(settings=(*self._settings, *settings))
+
+    def with_example(self, example: Example) -> "Blueprint":
+        """The same network, whose inputs `example` makes."""
+        return self._changed(example=example)
+
+    def _changed(
+        self, *, settings: Sequence[Decision] | None = None, example: Example | None = None
+    ) -> "Blueprint":
         return Blueprint(
             self.make,
-            settings=(*self._settings, *settings),
+            settings=self._settings if settings is None else settings,
             constraints=self._constraints,
             notation=self.notation,
+            graphs=self.graphs,
+            example=example or self.example,
         )
+
+    def inputs(self, batch: int, seed: int = 0) -> tuple[Tensor, ...]:
+        """A batch of random inputs, the arguments of `forward`; raises `UsageError` without an `example`."""
+        if self.example is None:
+            raise UsageError("this blueprint does not say what its network takes: give it an example")
+        return self.example(batch, torch.Generator().manual_seed(seed))
 
     @cached_property
     def space(self) -> SearchSpace:
         """The pure-data search space, read off the network without allocating its weights."""
         with torch.device("meta"):
-            space = space_of(self.make(), settings=self._settings, constraints=self._constraints)
+            space = space_of(
+                self.make(), settings=self._settings, constraints=self._constraints, graphs=self.graphs
+            )
         if not space.decisions:
             raise UsageError(
                 "this network has no choices in it: put a OneOf, Repeat, Cell or elastic layer into it"

@@ -10,14 +10,17 @@ from nasturtium.space.decision import Decision
 
 @dataclass(frozen=True)
 class Dim:
-    """A size to be chosen, e.g. `Dim("mlp/width", (64, 128))`; the same name is the same size everywhere."""
+    """A size to be chosen, e.g. `Dim("mlp/width", (64, 128))`; the same name is the same size everywhere.
+
+    A ratio such as `Dim("mlp/ratio", (3.5, 4.0))` is used through `derived`.
+    """
 
     name: str
-    options: tuple[int, ...]
+    options: tuple[int | float, ...]
 
     def __post_init__(self) -> None:
-        if any(option < 1 for option in self.options):
-            raise UsageError(f"dimension {self.name!r}: sizes must be 1 or more, got {self.options}")
+        if any(option <= 0 for option in self.options):
+            raise UsageError(f"dimension {self.name!r}: sizes must be more than 0, got {self.options}")
 
     @property
     def decision(self) -> Decision:
@@ -48,11 +51,15 @@ def dims_of(size: Size) -> tuple[Dim, ...]:
     return (size,) if isinstance(size, Dim) else size.dims
 
 
-def evaluate(size: Size, value: Callable[[Dim], int]) -> int:
-    """The size when `value` gives the size of each dimension."""
+def evaluate(size: Size, value: Callable[[Dim], int | float]) -> int:
+    """The size when `value` gives the size of each dimension; raises `UsageError` for a ratio by itself."""
     if isinstance(size, int):
         return size
-    return value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
+    number = value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
+    if not isinstance(number, int):
+        name = size.name if isinstance(size, Dim) else ", ".join(dim.name for dim in size.dims)
+        raise UsageError(f"{name}: a layer needs a whole number, got {number}; round it with derived()")
+    return number
 
 
 def possible(size: Size) -> Iterator[int]:

@@ -1,11 +1,13 @@
 """The walk over a module that collects its decisions and the conditions under which they matter."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Choice
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.conditions import Conjunction, When, simplify
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.decision import Decision
@@ -13,7 +15,11 @@ from nasturtium.space.search_space import SearchSpace
 
 
 def space_of(
-    module: nn.Module, *, settings: Sequence[Decision] = (), constraints: Sequence[Constraint] = ()
+    module: nn.Module,
+    *,
+    settings: Sequence[Decision] = (),
+    constraints: Sequence[Constraint] = (),
+    graphs: Callable[[Architecture], Sequence[CellGraph]] | None = None,
 ) -> SearchSpace:
     """The search space of `module`, plus decisions that no module makes (`settings`).
 
@@ -46,6 +52,7 @@ def space_of(
         [decision for decision, _ in found.values()],
         {name: simplify(conjunctions) for name, conjunctions in sites.items()},
         constraints,
+        graphs=graphs,
     )
 
 

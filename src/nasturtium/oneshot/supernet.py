@@ -88,11 +88,11 @@ class Supernet(nn.Module):
         """Run only the path of `arch` from now on; None: the relaxation's mixture again."""
         self._path = None if arch is None else self.space.validate(arch)
 
-    def forward(self, x_BCHW: Tensor) -> Any:
+    def forward(self, *inputs: Tensor) -> Any:
         """What the network returns for these inputs."""
         self._board.clear()  # the old gates hold the last pass's graph
         self._board.update(self._gates())
-        return self.net(x_BCHW)
+        return self.net(*inputs)
 
     def _gates(self) -> dict[str, Gate]:
         if self._path is not None:

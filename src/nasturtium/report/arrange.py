@@ -66,10 +66,9 @@ def arrange(graph: CellGraph) -> Drawing:
     return Drawing(place(boxes, links, gap=0.11), labels, colors, tuple(lines))
 
 
-def _joined(graph: CellGraph) -> range:
+def _joined(graph: CellGraph) -> tuple[int, ...]:
     """The nodes that make the output."""
-    first = graph.inputs if graph.output == "concat" else len(graph.nodes) - 1
-    return range(first, len(graph.nodes))
+    return graph.output
 
 
 def _depths(graph: CellGraph) -> list[int]:

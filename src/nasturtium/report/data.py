@@ -2,12 +2,12 @@
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nasturtium.core.registry import Info
 from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import Output
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.study.events import TrialRecord
 from nasturtium.study.ledger import Ledger
@@ -74,8 +74,8 @@ class ReportData:
 
     `searched` are the trials of a black-box search, `retrained` the final trainings. `space_size` is None
     where the size can't be counted, `error` is
-    what a failed run ended with. `genotype` is the architecture in the notation of its field. `outputs`
-    says how cells make their output where that differs from the published cells (see `cell_graphs`).
+    what a failed run ended with. `genotype` is the architecture in the notation of its field, `cells` are
+    its cells as graphs.
     """
 
     title: str
@@ -97,4 +97,4 @@ class ReportData:
     retrained: tuple[TrialRecord, ...] = ()
     verdict: Verdict | None = None
     error: str | None = None
-    outputs: Mapping[str, Output] = field(default_factory=dict)
+    cells: tuple[CellGraph, ...] = ()

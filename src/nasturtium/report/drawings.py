@@ -134,7 +134,7 @@ def _legend(graph: CellGraph) -> list[Line2D]:
         for kind, color in FAMILIES.items()
         if kind in kinds
     ]
-    words = "joined to the output" if graph.output == "concat" else "the last node is the output"
+    words = "joined to the output" if len(graph.output) > 1 else "the output"
     return [*handles, Line2D([], [], color=JOIN, linewidth=1.2, label=words)]
 
 

@@ -8,6 +8,7 @@ from nasturtium.core.registry import Info
 from nasturtium.problem.records import SearchEpoch
 from nasturtium.report.data import DataFacts, Judged, ReportData, Verdict
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.study.events import TrialRecord
 from nasturtium.study.log import RunLog
@@ -38,6 +39,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         retrained=tuple(log.trials("retrain")),
         verdict=_verdict(found, log.trials("retrain")),
         error=record.error,
+        cells=tuple(map(CellGraph.from_dict, found.get("found", {}).get("cells", ()))),
     )
 
 

@@ -8,7 +8,7 @@ from nasturtium.report.drawings import cell_figure
 from nasturtium.report.plots import search_curves, training_curves, trial_accuracies, verdict_plot
 from nasturtium.report.probabilities import probability_pictures
 from nasturtium.report.style import Picture, picture, readable, slug
-from nasturtium.space.cell_graph import CellGraph, cell_graphs
+from nasturtium.space.cell_graph import CellGraph
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,12 @@ class Pictures:
 def draw(data: ReportData) -> Pictures:
     """Draws what `data` has."""
     arch, space, curve = data.architecture, data.search_space, data.search_curve
-    graphs = () if arch is None else cell_graphs(arch, space, outputs=data.outputs)
     search = [search_curves(curve)] if curve else []
     training = training_curves(data)
     trials = trial_accuracies(data.searched)
     return Pictures(
         verdict=() if data.verdict is None else (verdict_plot(data.verdict),),
-        cells=tuple(_cell(i, graph) for i, graph in enumerate(graphs, start=1)),
+        cells=tuple(_cell(i, graph) for i, graph in enumerate(data.cells, start=1)),
         search=(*search, *(() if trials is None else (trials,))),
         probabilities=probability_pictures(curve, space, arch) if curve else (),
         training=() if training is None else (training,),

@@ -7,13 +7,13 @@ and perhaps `<cell>/<i>/inputs`, the states it uses. States are numbered inputs 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.space.search_space import SearchSpace
 
-Output = Literal["concat", "last"]
+Join = Literal["concat", "sum", "mean"]
 
 EDGE = re.compile(r"(?P<cell>.+)/(?P<node>\d+)<-(?P<source>\d+)")
 INPUTS = re.compile(r"(?P<cell>.+)/(?P<node>\d+)/inputs")
@@ -23,31 +23,42 @@ INPUTS = re.compile(r"(?P<cell>.+)/(?P<node>\d+)/inputs")
 class CellGraph:
     """A cell as it was chosen: `nodes` names every state, of which the first `inputs` enter the cell.
 
-    `edges` are (source, target, operation), source and target being positions in `nodes`. `output` says
-    whether all nodes are concatenated or the last one leaves the cell.
+    `edges` are (source, target, operation), source and target being positions in `nodes` with source <
+    target; the operation is "" where what enters passes on unchanged. `ops` has one operation per state, done
+    to the sum of what enters it, "" for none; it is empty for cells with operations on edges only. `output`
+    are the states that leave the cell, joined as `join` says.
     """
 
     name: str
     inputs: int
     nodes: tuple[str, ...]
     edges: tuple[tuple[int, int, str], ...]
-    output: Output
+    output: tuple[int, ...]
+    join: Join = "concat"
+    ops: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "CellGraph":
+        """The graph that `dataclasses.asdict` made plain data of, also after a way through JSON."""
+        edges = tuple((int(s), int(t), str(op)) for s, t, op in values["edges"])
+        tuples = {name: tuple(values[name]) for name in ("nodes", "output", "ops")}
+        return cls(values["name"], values["inputs"], edges=edges, join=values["join"], **tuples)
 
 
-def cell_graphs(
-    arch: Architecture, space: SearchSpace, *, outputs: Mapping[str, Output] | None = None
-) -> tuple[CellGraph, ...]:
-    """The cells of `arch` in the order of the space's decisions; cells that are switched off are left out.
+def cell_graphs(arch: Architecture, space: SearchSpace) -> tuple[CellGraph, ...]:
+    """The cells of `arch`, as the space's own `graphs` tell them, or else recognised by decision names.
 
-    Decision names don't tell how a cell makes its output. Cells that `outputs` does not name are taken to be
-    like the published ones: a cell with one input that uses all edges gives its last node, others give all
-    nodes concatenated.
+    Recognised cells come in the order of the space's decisions, without those that are switched off. Names
+    don't tell how a cell makes its output: a cell with one input that uses all edges is taken to give its
+    last node, others to give all nodes concatenated.
     """
+    if space.graphs is not None:
+        return tuple(space.graphs(arch))
     graphs = []
     for cell, names in _cells(space).items():
         chosen = [name for name in names if name in arch and EDGE.fullmatch(name)]
         if chosen:
-            graphs.append(_graph(cell, names, chosen, arch, (outputs or {}).get(cell)))
+            graphs.append(_graph(cell, names, chosen, arch))
     return tuple(graphs)
 
 
@@ -87,9 +98,7 @@ def _is_cell(names: list[str]) -> bool:
     return nodes == set(range(min(nodes), max(nodes) + 1)) and min(nodes) > 0
 
 
-def _graph(
-    cell: str, names: list[str], chosen: list[str], arch: Architecture, output: Output | None
-) -> CellGraph:
+def _graph(cell: str, names: list[str], chosen: list[str], arch: Architecture) -> CellGraph:
     every = [edge for edge in map(edge_of, names) if edge is not None]
     inputs, last = min(node for _, node in every), max(node for _, node in every)
     edges = [(edge, str(arch[name])) for name in chosen if (edge := edge_of(name)) is not None]
@@ -97,13 +106,13 @@ def _graph(
     return CellGraph(
         name=cell,
         inputs=inputs,
-        nodes=(*_input_labels(inputs), *map(str, range(inputs, last + 1))),
+        nodes=(*input_labels(inputs), *map(str, range(inputs, last + 1))),
         edges=tuple((source, node, op) for (source, node), op in sorted(edges, key=lambda e: e[0][::-1])),
-        output=output or ("concat" if picks or inputs > 1 else "last"),
+        output=tuple(range(inputs, last + 1)) if picks or inputs > 1 else (last,),
     )
 
 
-def _input_labels(inputs: int) -> tuple[str, ...]:
+def input_labels(inputs: int) -> tuple[str, ...]:
     """As the papers name them: the outputs of the two cells before, or simply the input."""
     if inputs == 1:
         return ("input",)

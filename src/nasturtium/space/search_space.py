@@ -1,9 +1,9 @@
 """The pure-data search space: decisions, the conditions that switch them on, and constraints between them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from nasturtium.space.constraints import Constraint
 from nasturtium.space.counting import Compiler, Product, TooEntangled
 from nasturtium.space.decision import Decision, Option, Value, members
 
+if TYPE_CHECKING:
+    from nasturtium.space.cell_graph import CellGraph
+
 Crossover = Literal["uniform", "single-point", "cell"]
 MOST_REPAIRS = 100  # changes that may break a constraint before we start afresh
 MOST_TRIES = 10_000  # draws that may break a constraint before we say that it is too rarely met
@@ -21,6 +24,8 @@ MOST_TRIES = 10_000  # draws that may break a constraint before we say that it i
 
 class SearchSpace:
     """What black-box strategies explore. `decisions` keep their order; `conditions` default to always active.
+
+    `graphs` tells the cells of an architecture where decision names don't (see `cell_graphs`).
 
     Raises `UsageError` if two decisions share a name, a condition or constraint reads an unknown decision, or
     conditions form a circle.
@@ -31,7 +36,10 @@ class SearchSpace:
         decisions: Sequence[Decision],
         conditions: Mapping[str, Condition] | None = None,
         constraints: Sequence[Constraint] = (),
+        *,
+        graphs: "Callable[[Architecture], Sequence[CellGraph]] | None" = None,
     ) -> None:
+        self.graphs = graphs
         self.decisions: dict[str, Decision] = {d.name: d for d in decisions}
         if len(self.decisions) != len(decisions):
             twice = [name for name, n in Counter(d.name for d in decisions).items() if n > 1]
@@ -265,7 +273,7 @@ class SearchSpace:
             )
             for d in self.decisions.values()
         ]
-        return SearchSpace(kept, self.conditions, self.constraints)
+        return SearchSpace(kept, self.conditions, self.constraints, graphs=self.graphs)
 
     def encode(self, arch: Architecture) -> np.ndarray:
         """One-hot, float32: one position per decision and option, 1 where chosen.

@@ -2,38 +2,95 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.core.registry import Registry
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.example import random_images
 
 SpaceFactory = Callable[..., Blueprint]
-"""`space(input_shape, classes, *, …)`: `input_shape` is (channels, height, width); keywords are sizes."""
+"""`space(input_shape, classes, *, …)`: `input_shape` is that of one example; keywords are network sizes."""
 
-SPACES: Registry[SpaceFactory] = Registry("spaces", "space")
+Takes = Literal["images", "tokens", "table", "fields", "graph"]
+"""Images C×H×W; whole numbers L; numbers F; one category per field, F; a graph's nodes and links."""
+
+Gives = Literal["classes", "pixels", "tokens"]
+"""Scores of classes for each example, for each pixel, or of the next token at each position."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """A registered space. `shape` and `classes` are those of the published data; networks of the sizes
+    `small` on examples of `small_shape` are quick to try.
+    """
+
+    make: SpaceFactory
+    takes: Takes = "images"
+    gives: Gives = "classes"
+    shape: tuple[int, ...] = (3, 32, 32)
+    classes: int = 10
+    small_shape: tuple[int, ...] = (3, 16, 16)
+    small: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The network sizes with their defaults."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+SPACES: Registry[Space] = Registry("spaces", "space")
+
+
+def space(
+    name: str,
+    *,
+    summary: str,
+    paper: str,
+    takes: Takes = "images",
+    gives: Gives = "classes",
+    shape: tuple[int, ...] = (3, 32, 32),
+    classes: int = 10,
+    small_shape: tuple[int, ...] = (3, 16, 16),
+    small: Mapping[str, int] | None = None,
+) -> Callable[[SpaceFactory], SpaceFactory]:
+    """Decorator that registers a function as the space `name`; the fields are those of `Space`."""
+
+    def enter(make: SpaceFactory) -> SpaceFactory:
+        entry = Space(make, takes, gives, shape, classes, small_shape, small or {})
+        SPACES.register(name, summary=summary, paper=paper, place=f"{make.__module__}.{make.__qualname__}")(
+            entry
+        )
+        return make
+
+    return enter
 
 
 def make_space(
-    name: str, input_shape: tuple[int, int, int], classes: int, sizes: Mapping[str, int]
+    name: str, input_shape: tuple[int, ...], classes: int, sizes: Mapping[str, int] | None = None
 ) -> Blueprint:
     """The blueprint of a registered space; raises `UsageError` for an unknown name or wrong network size."""
-    known = sizes_of(name)
-    for size, value in sizes.items():
+    entry = SPACES.get(name)
+    known, rank = entry.sizes, len(entry.shape)
+    if len(input_shape) != rank:
+        raise UsageError(
+            f"space {name!r} takes {entry.takes}, {rank} numbers such as {entry.shape}; got {input_shape}"
+        )
+    for size, value in (sizes or {}).items():
         if size not in known:
             raise UsageError(f"space {name!r} has no network size {size!r}: {did_you_mean(size, known)}")
         least = 0 if known[size] == 0 else 1  # a size that is 0 by default is a switch
         if value < least:
             raise UsageError(f"space {name!r}: network size {size!r} must be at least {least}, got {value}")
-    return SPACES.get(name)(input_shape, classes, **sizes)
+    blueprint = entry.make(input_shape, classes, **(sizes or {}))
+    if blueprint.example is None and entry.takes in ("images", "table"):
+        return blueprint.with_example(random_images(input_shape))
+    return blueprint
 
 
-def sizes_of(name: str) -> dict[str, int]:
-    """The network sizes of a registered space with their defaults."""
-    parameters = inspect.signature(SPACES.get(name)).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-def require_image(space: str, input_shape: tuple[int, int, int], least: int = 8) -> None:
+def require_image(space: str, input_shape: tuple[int, ...], least: int = 8) -> None:
     """Raise `UsageError` unless images are at least `least` pixels high and wide."""
     _, height, width = input_shape
     if min(height, width) < least:

@@ -15,7 +15,7 @@ from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, FactorizedReduce, ReLUConvBN, batch_norm
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value, members
-from nasturtium.spaces.base import SPACES, require_image
+from nasturtium.spaces.base import require_image, space
 
 NODES = 4
 JOINED = list(range(2, 2 + NODES))  # the states that are a cell's output
@@ -151,10 +151,11 @@ def _stem(kind: str, in_: int, channels: int) -> tuple[nn.Module, nn.Module, int
     return first, second, channels, channels
 
 
-@SPACES.register(
+@space(
     "darts",
     summary="normal and reduction cell of 4 nodes, 2 inputs each, 7 operations",
     paper="https://arxiv.org/abs/1806.09055",
+    small={"channels": 4, "cells": 3},
 )
 def darts(
     input_shape: tuple[int, int, int],

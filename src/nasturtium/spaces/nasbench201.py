@@ -13,7 +13,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import SPACES, require_image
+from nasturtium.spaces.base import require_image, space
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 PRIMITIVES = {name: OPS.get(name) for name in NAMES}
@@ -68,10 +68,11 @@ class TopologyNetwork(nn.Sequential):
         super().__init__(stem, *stages, *head)
 
 
-@SPACES.register(
+@space(
     "nasbench201",
     summary="one cell of 6 edges with 5 operations, 15,625 cells",
     paper="https://arxiv.org/abs/2001.00326",
+    small={"channels": 4, "cells": 1},
 )
 def nasbench201(
     input_shape: tuple[int, int, int], classes: int, *, channels: int = 16, cells: int = 5

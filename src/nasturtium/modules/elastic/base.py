@@ -27,7 +27,7 @@ class ElasticLayer(Choice):
         """The size that the gates choose."""
         return evaluate(size, self._gated)
 
-    def _gated(self, dim: Dim) -> int:
+    def _gated(self, dim: Dim) -> int | float:
         gate = self.gate(dim.name)
         if len(gate.index) != 1:
             raise UsageError(
@@ -46,9 +46,9 @@ def built(size: Size) -> int:
 def chosen(size: Size, arch: Architecture) -> int:
     """The size in `arch`."""
 
-    def value(dim: Dim) -> int:
+    def value(dim: Dim) -> int | float:
         number = arch[dim.name]
-        assert isinstance(number, int)
+        assert isinstance(number, int | float)
         return number
 
     return evaluate(size, value)

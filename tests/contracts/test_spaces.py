@@ -1,0 +1,134 @@
+"""What every registered space must do: black-box search, weight sharing and export, at small sizes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nasturtium.core.errors import UsageError
+from nasturtium.export.bundle import FILES, write_bundle
+from nasturtium.export.source.checking import tensors
+from nasturtium.modules.choice import Choice
+from nasturtium.modules.derive import derive
+from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.supernet import Supernet
+from nasturtium.space.architecture import Architecture
+from nasturtium.spaces.base import SPACES, make_space
+
+NAMES = SPACES.names()
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def blueprint(name):
+    entry = SPACES.get(name)
+    return make_space(name, entry.small_shape, entry.classes if entry.gives == "tokens" else 5, entry.small)
+
+
+def samples(space, number, seed=0):
+    rng = np.random.default_rng(seed)
+    return [space.sample(rng) for _ in range(number)]
+
+
+def run(net: nn.Module, inputs):
+    with torch.no_grad():
+        return tensors(net(*inputs))
+
+
+def test_the_published_network_can_be_described(name):
+    info, entry = SPACES.info(name), SPACES.get(name)
+    assert info.summary
+    assert info.paper.startswith("https://")
+    space = make_space(name, entry.shape, entry.classes).space
+    assert space.size() == math.inf or space.size() >= 3
+    for arch in samples(space, 3):
+        assert Architecture.from_json(arch.to_json()) in space
+
+
+def test_black_box_search_samples_moves_and_builds(blueprint):
+    space, rng = blueprint.space, np.random.default_rng(1)
+    first, second = samples(space, 2)
+    for arch in (first, space.mutate(first, rng), space.crossover(first, second, rng)):
+        assert space.why_not(arch) is None
+        net = blueprint.build(arch, seed=3)
+        assert not any(isinstance(module, Choice) for module in net.modules())
+        outputs = run(net.eval(), blueprint.inputs(2))
+        assert all(torch.isfinite(y).all() for y in outputs)
+        again = run(blueprint.build(arch, seed=3).eval(), blueprint.inputs(2))
+        assert all(torch.equal(a, b) for a, b in zip(outputs, again, strict=True))
+
+
+def test_a_trained_step_changes_every_weight_that_the_output_uses(blueprint):
+    net = blueprint.build(samples(blueprint.space, 1)[0], seed=0).train()
+    sum(y.float().square().mean() for y in tensors(net(*blueprint.inputs(4)))).backward()
+    gradients = [p.grad for p in net.parameters() if p.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(g).all() for g in gradients)
+
+
+def test_a_path_of_the_supernet_is_the_derived_network(blueprint):
+    if blueprint.space.size() == math.inf:
+        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
+    supernet = Supernet(blueprint, seed=2).eval()
+    inputs = blueprint.inputs(2)
+    for arch in samples(blueprint.space, 3, seed=5):
+        supernet.activate(arch)
+        with torch.no_grad():
+            shared = tensors(supernet(*inputs))
+        plain = run(derive(supernet.net, arch), inputs)
+        for a, b in zip(shared, plain, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_path_of_the_supernet_learns(blueprint):
+    if blueprint.space.size() == math.inf:
+        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
+    supernet = Supernet(blueprint, seed=2).train()
+    supernet.activate(samples(blueprint.space, 1, seed=6)[0])
+    sum(y.float().square().mean() for y in tensors(supernet(*blueprint.inputs(4)))).backward()
+    assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in supernet.weights())
+
+
+def test_a_mixture_runs_or_says_why_not(blueprint):
+    if blueprint.space.size() == math.inf:
+        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
+    choices = [module for module in blueprint.make().modules() if isinstance(module, Choice)]
+    if not all(choice.runs_mixtures for choice in choices):
+        with pytest.raises(UsageError, match="needs one size for '.*use a method that runs one path"):
+            Supernet(blueprint, Softmax(), seed=2)
+        return
+    supernet = Supernet(blueprint, Softmax(), seed=2)
+    sum(y.float().square().mean() for y in tensors(supernet.train()(*blueprint.inputs(4)))).backward()
+    assert any(a.grad is not None and a.grad.abs().sum() > 0 for a in supernet.alphas.values())
+    assert supernet.architecture() in blueprint.space
+
+
+def test_export_writes_weights_source_and_onnx(blueprint, tmp_path):
+    arch = samples(blueprint.space, 1, seed=7)[0]
+    net = blueprint.build(arch, seed=0).eval()
+    write_bundle(net, arch, blueprint.inputs(2), tmp_path, title="A network", notes={})
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
+
+
+def test_what_the_network_cannot_take_is_refused_with_the_least(name):
+    entry = SPACES.get(name)
+    if entry.takes != "images":
+        pytest.skip("takes no images")
+    with pytest.raises(UsageError, match=rf"{name}.*at least \d+×\d+.*got 1×1"):
+        make_space(name, (entry.small_shape[0], 1, 1), 5, entry.small)
+
+
+def test_other_image_sizes_channels_and_classes_make_sense(name):
+    entry = SPACES.get(name)
+    if entry.takes != "images":
+        pytest.skip("takes no images")
+    _, height, width = entry.small_shape
+    blueprint = make_space(name, (1, height + 3, width + 5), 3, entry.small)
+    for y in run(blueprint.build(samples(blueprint.space, 1)[0], seed=0).eval(), blueprint.inputs(2)):
+        assert y.shape[:2] == (2, 3)
