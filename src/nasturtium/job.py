@@ -24,7 +24,8 @@ from nasturtium.methods.pace import Pace
 from nasturtium.methods.retrain import Contender, Retrain, RetrainPace, contenders, trained
 from nasturtium.methods.verdict import Judgement
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.result import Result, example_of
+from nasturtium.modules.example import fixed, random_images
+from nasturtium.result import Result
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.search_space import SearchSpace
@@ -199,5 +200,5 @@ def _export(run: Run, task: Task, found: Contender) -> Json:
     normalise = Normalise.measured(task.splits.train)
     net = nn.Sequential(OrderedDict(normalise=normalise, network=trained(run, found))).eval()
     result = Result(run)
-    example = example_of(task.splits.train.input_shape)
-    return write_bundle(net, found.arch, example, run.folder, title=result.title, notes=result.notes)
+    inputs = fixed(random_images(task.splits.train.input_shape))
+    return write_bundle(net, found.arch, inputs, run.folder, title=result.title, notes=result.notes)

@@ -2,12 +2,10 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nasturtium.core.errors import StorageError, UsageError
 from nasturtium.core.registry import Info
@@ -16,6 +14,7 @@ from nasturtium.export.archive import load_weights
 from nasturtium.export.bundle import FILES, write_bundle
 from nasturtium.methods.base import METHODS
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.example import fixed, random_images
 from nasturtium.report.gather import report_data
 from nasturtium.report.write import write_report
 from nasturtium.space.architecture import Architecture
@@ -117,8 +116,8 @@ class Result:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"the folder {folder} can't be made: {error.strerror}") from error
-        example = example_of(self.stage("facts")["input_shape"])
-        write_bundle(net, self.architecture, example, folder, title=self.title, notes=self.notes)
+        inputs = fixed(random_images(self.stage("facts")["input_shape"]))
+        write_bundle(net, self.architecture, inputs, folder, title=self.title, notes=self.notes)
         return tuple(folder / name for name in FILES)
 
     @property
@@ -149,8 +148,3 @@ class Result:
         space = Info(name, "your own") if facts["own_space"] else SPACES.info(name)
         data = report_data(self.log, METHODS.info(record.config["method"]), space)
         return write_report(data, folder or self.report_path.parent)
-
-
-def example_of(input_shape: Sequence[int]) -> Tensor:
-    """A batch of two random images, always the same ones."""
-    return torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0))

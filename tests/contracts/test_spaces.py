@@ -112,7 +112,7 @@ def test_a_mixture_runs_or_says_why_not(blueprint):
 def test_export_writes_weights_source_and_onnx(blueprint, tmp_path):
     arch = samples(blueprint.space, 1, seed=7)[0]
     net = blueprint.build(arch, seed=0).eval()
-    write_bundle(net, arch, blueprint.inputs(2), tmp_path, title="A network", notes={})
+    write_bundle(net, arch, blueprint.inputs, tmp_path, title="A network", notes={})
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 

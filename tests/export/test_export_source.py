@@ -47,7 +47,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         net = whole(make)
         save_archive(folder, net, {})
         notes = {"Accuracy": '98 % \\ "measured"'}
-        write_network_source(net, torch.zeros(SHAPE), folder / "network.py", title='A "net"', notes=notes)
+        write_network_source(net, (images(),), folder / "network.py", title='A "net"', notes=notes)
         save_file({"x": images()}, folder / "images.safetensors")
     subprocess.run([sys.executable, "-I", "-c", RUN, *map(str, found.values())], check=True)
     return found
@@ -102,7 +102,7 @@ def test_main_prints_parameters_and_shape(folders: dict[str, Path]) -> None:
 
 def test_value_dependent_forward_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'parts\.1' \(Branching\) can't be written"):
-        write_network_source(Unready(), torch.zeros(SHAPE), tmp_path / "n.py", title="t", notes={})
+        write_network_source(Unready(), (images(),), tmp_path / "n.py", title="t", notes={})
     assert not list(tmp_path.iterdir())
 
 
@@ -117,7 +117,7 @@ class Recurrent(nn.Module):
 
 def test_unrecoverable_constructor_is_named() -> None:
     with pytest.raises(UsageError, match=r"'rnn' \(GRU\).*constructor"):
-        page(Recurrent().eval(), SHAPE, "t", {})
+        page(Recurrent().eval(), (images(),), "t", {})
 
 
 def test_other_outputs_are_refused_and_the_old_file_stays(
@@ -125,10 +125,10 @@ def test_other_outputs_are_refused_and_the_old_file_stays(
 ) -> None:
     path = tmp_path / "network.py"
     path.write_text("old")
-    wrong = page(whole(ResNet), SHAPE, "t", {}).replace("self.shortcut(x)", "2 * self.shortcut(x)")
+    wrong = page(whole(ResNet), (images(),), "t", {}).replace("self.shortcut(x)", "2 * self.shortcut(x)")
     monkeypatch.setattr(write, "page", lambda *_: wrong)
     with pytest.raises(NasturtiumError, match="differs from the network by up to"):
-        write_network_source(whole(ResNet), torch.zeros(SHAPE), path, title="t", notes={})
+        write_network_source(whole(ResNet), (images(),), path, title="t", notes={})
     assert path.read_text() == "old"
 
 
@@ -136,9 +136,7 @@ def test_unwritable_place_is_a_storage_error(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(write, "check", lambda *_: None)
     with pytest.raises(StorageError, match="can't write"):
-        write_network_source(
-            whole(ResNet), torch.zeros(SHAPE), tmp_path / "file" / "n.py", title="t", notes={}
-        )
+        write_network_source(whole(ResNet), (images(),), tmp_path / "file" / "n.py", title="t", notes={})
 
 
 class Tied(nn.Module):
@@ -158,7 +156,7 @@ class Tied(nn.Module):
 def rebuilt(net: nn.Module) -> nn.Module:
     """The class `Network` of the file for `net`, in this very process, with its weights."""
     room: dict[str, object] = {"__name__": "network", "__file__": "network.py"}
-    exec(page(net.eval(), SHAPE, "t", {}), room)
+    exec(page(net.eval(), (images(),), "t", {}), room)
     network = room["Network"]
     assert isinstance(network, type)
     made = network()
@@ -243,7 +241,7 @@ class Stage(nn.Module):
 
 
 def test_equal_items_are_written_once() -> None:
-    text = page(Uneven().eval(), SHAPE, "t", {})
+    text = page(Uneven().eval(), (images(),), "t", {})
     assert text.count("class Stage(") == 1
     assert "Stage(nn.ModuleList([nn.Conv2d(3, 3, 3, padding=1) for _ in range(4)]))" in text
     assert "for block in self.blocks:\n            x = block(x)" in text

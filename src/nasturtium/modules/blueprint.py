@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Building, building
 from nasturtium.modules.derive import strip
-from nasturtium.modules.example import Example
+from nasturtium.modules.example import Example, fixed
 from nasturtium.modules.walk import space_of
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
@@ -67,7 +67,7 @@ class Blueprint:
         """A batch of random inputs, the arguments of `forward`; raises `UsageError` without an `example`."""
         if self.example is None:
             raise UsageError("this blueprint does not say what its network takes: give it an example")
-        return self.example(batch, torch.Generator().manual_seed(seed))
+        return fixed(self.example, seed)(batch)
 
     @cached_property
     def space(self) -> SearchSpace:

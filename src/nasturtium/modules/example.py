@@ -6,7 +6,16 @@ import torch
 from torch import Tensor
 
 Example = Callable[[int, torch.Generator], tuple[Tensor, ...]]
-"""A batch of a given size, as the arguments of `forward`; the first dimension of each is the batch."""
+"""A random batch of a given size, as the arguments of `forward`."""
+
+
+Inputs = Callable[[int], tuple[Tensor, ...]]
+"""The same without chance: the batch of a given size, always the same one."""
+
+
+def fixed(example: Example, seed: int = 0) -> Inputs:
+    """`example` with its chance taken out."""
+    return lambda batch: example(batch, torch.Generator().manual_seed(seed))
 
 
 def random_images(shape: Sequence[int]) -> Example:
@@ -15,5 +24,5 @@ def random_images(shape: Sequence[int]) -> Example:
 
 
 def random_tokens(shape: Sequence[int], vocabulary: int) -> Example:
-    """Whole numbers below `vocabulary`, B×L or B×fields, int64."""
+    """Whole numbers below `vocabulary`, B×L or B×F, int64."""
     return lambda batch, generator: (torch.randint(vocabulary, (batch, *shape), generator=generator),)

@@ -12,7 +12,6 @@ from nasturtium.core.errors import NasturtiumError
 from nasturtium.export.archive import plain_weights
 
 TOLERANCE = 1e-6  # of the largest output, or absolute if that is under 1
-_SEED = 0
 _TIME_LIMIT = 600.0  # seconds
 _RUN = """
 import importlib.util, sys
@@ -32,22 +31,22 @@ spec = importlib.util.spec_from_file_location("network", folder + "/network.py")
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 with torch.no_grad():
-    found = module.load()(load_file(folder + "/images.safetensors")["images"])
+    inputs = load_file(folder + "/inputs.safetensors")
+    found = module.load()(*(inputs[str(i)] for i in range(len(inputs))))
 found = [found] if isinstance(found, torch.Tensor) else found.values() if isinstance(found, dict) else found
 save_file({str(i): y.contiguous().clone() for i, y in enumerate(found)}, folder + "/found.safetensors")
 """
 
 
-def check(folder: Path, net: nn.Module, example: Tensor) -> None:
-    """Compare `network.py` in `folder`, given the weights of `net`, with `net` on seeded images.
+def check(folder: Path, net: nn.Module, example: tuple[Tensor, ...]) -> None:
+    """Compare `network.py` in `folder`, given the weights of `net`, with `net` on `example`.
 
     Raises `NasturtiumError` with the difference, or with what the file raised.
     """
-    images = torch.rand(example.shape, generator=torch.Generator().manual_seed(_SEED))
     save_file(plain_weights(net), folder / "weights.safetensors")
-    save_file({"images": images}, folder / "images.safetensors")
+    save_file({str(i): x.contiguous().clone() for i, x in enumerate(example)}, folder / "inputs.safetensors")
     with torch.no_grad():
-        wanted = tensors(net(images))
+        wanted = tensors(net(*example))
     command = [sys.executable, "-I", "-c", _RUN, str(folder), str(torch.get_num_threads())]
     run = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False)
     if run.returncode:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from nasturtium.export.source.classes import Classes
 from nasturtium.export.source.expressions import attribute
@@ -52,20 +53,20 @@ def load(weights: str | Path = WEIGHTS) -> Network:
 
 if __name__ == "__main__":
     network = load()
-    example = torch.zeros({shape})
+    example = {example}
     with torch.no_grad():
-        output = network(example)
+        output = network({called})
     print(f"{{sum(p.numel() for p in network.parameters()):,}} parameters")
-    print(f"{{tuple(example.shape)}} -> {{{result}}}")
+    print(f"{{{taken}}} -> {{{result}}}")
 '''
 
 
-def page(net: nn.Module, shape: Sequence[int], title: str, notes: Mapping[str, str]) -> str:
-    """The source of `network.py` for images of `shape` (N, C, H, W).
+def page(net: nn.Module, example: tuple[Tensor, ...], title: str, notes: Mapping[str, str]) -> str:
+    """The source of `network.py` for inputs like `example`.
 
     Raises `UsageError` naming the module that can't be written.
     """
-    survey = Survey(net)
+    survey = Survey(net, len(example))
     classes = Classes(net, survey).written
     *others, network = classes
     texts = [class_source(written, doc=written.doc) for written in others]
@@ -74,9 +75,26 @@ def page(net: nn.Module, shape: Sequence[int], title: str, notes: Mapping[str, s
     left_out = list(_left_out(net, survey))
     returns = network.forward.returns if network.forward else "Tensor"
     result = "tuple(output.shape)" if returns == "Tensor" else "output"
-    end = _LOAD.format(load=_loading(left_out), shape=", ".join(map(str, shape)), result=result)
+    end = _LOAD.format(load=_loading(left_out), result=result, **_tried_on(example))
     parts = [_head(title, notes, body), _constants(left_out), body, _READER.strip("\n"), end.strip("\n")]
     return "\n\n\n".join([parts[0] + "\n\n" + parts[1], *parts[2:]]) + "\n"
+
+
+def _tried_on(example: tuple[Tensor, ...]) -> dict[str, str]:
+    """How the file makes inputs to try the network on, passes them and tells their shapes."""
+    zeros = [_zeros(x) for x in example]
+    if len(zeros) == 1:
+        return {"example": zeros[0], "called": "example", "taken": "tuple(example.shape)"}
+    return {
+        "example": f"({', '.join(zeros)})",
+        "called": "*example",
+        "taken": "[tuple(x.shape) for x in example]",
+    }
+
+
+def _zeros(x: Tensor) -> str:
+    kind = "" if x.dtype == torch.float32 else f", dtype={x.dtype}"
+    return f"torch.zeros({', '.join(map(str, x.shape))}{kind})"
 
 
 def _head(title: str, notes: Mapping[str, str], body: str) -> str:

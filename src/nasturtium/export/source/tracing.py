@@ -32,12 +32,13 @@ class Survey:
     """The traces of all modules that torch does not define, and which modules evaluation uses."""
 
     net: nn.Module
+    inputs: int = 1  # how many tensors the network takes
     traces: dict[str, Traced] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        images = fx.Graph().placeholder("x")
-        self._trace("", self.net, (images,), {})
+        inputs = fx.Graph()
+        self._trace("", self.net, tuple(inputs.placeholder(f"x{i}") for i in range(self.inputs)), {})
         self._mark("", self.net)
         self._other_names()
 

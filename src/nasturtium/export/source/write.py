@@ -13,9 +13,9 @@ from nasturtium.export.source.page import page
 
 
 def write_network_source(
-    net: nn.Module, example: Tensor, path: Path | str, *, title: str, notes: Mapping[str, str]
+    net: nn.Module, example: tuple[Tensor, ...], path: Path | str, *, title: str, notes: Mapping[str, str]
 ) -> None:
-    """Write `network.py` for the trained `net`, which takes float images like `example` (N×C×H×W).
+    """Write `network.py` for the trained `net`, which takes what `example` is (one batch of images, say).
 
     The file loads the `weights.safetensors` that `save_archive` puts beside it. It appears only after it has
     given the outputs of `net` in an interpreter without nasturtium. Modules that evaluation does not use are
@@ -26,7 +26,7 @@ def write_network_source(
     """
     path = Path(path)
     evaluated = copy.deepcopy(net).cpu().eval()
-    source = page(evaluated, example.shape, title, notes).encode()
+    source = page(evaluated, example, title, notes).encode()
     with storing(path), tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "network.py").write_bytes(source)
         check(Path(folder), evaluated, example)
