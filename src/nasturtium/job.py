@@ -108,7 +108,7 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
 def _refuse_untrainable(name: str) -> None:
     """Raise `UsageError` for a space that is unknown, or whose networks are no image classifiers."""
     space = SPACES.get(name)
-    if (space.takes, space.gives) != ("images", "classes"):
+    if not space.trainable:
         raise UsageError(
             f"space {name!r} takes {space.takes} and scores {space.gives}; a search by command trains image"
             f" classifiers, so use this space from Python: make_space({name!r}, …) in nasturtium.spaces.base"

@@ -78,10 +78,35 @@ def test_lists_name_everything_registered(tmp_path: Path) -> None:
     assert {"darts", "darts-2nd", "random"} <= set(nasturtium("methods", cwd=tmp_path).stdout.split())
     spaces = nasturtium("spaces", cwd=tmp_path).stdout
     assert "15,625" in spaces
-    assert "1.08e+18" in spaces
+    assert "1.08 · 10¹⁸" in spaces
 
 
 @pytest.mark.parametrize("code", ["import nasturtium", "import nasturtium.cli.main"])
 def test_help_and_import_do_not_load_torch(code: str) -> None:
     check = f"{code}, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", f"import sys; {check}"], check=False).returncode == 0
+
+
+def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
+    shown = nasturtium("spaces", "nasbench201", cwd=tmp_path).stdout
+    assert "network sizes: channels=16, cells=5" in shown
+    assert "cell/3<-2" in shown
+    drawn = nasturtium("spaces", "nasbench201", "--draw", "gallery", "--seed", "3", cwd=tmp_path)
+    assert drawn.stdout.strip() == "gallery/gallery.html"
+    assert (tmp_path / "gallery" / "nasbench201-cell-1-cell.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nasbench2001"], "unknown space 'nasbench2001': did you mean 'nasbench201'?"),
+        (["nasbench201", "--draw", "file/x"], "gallery can't be written to file/x"),
+        (["nasbench201", "--draw", "x", "--seed", "-1"], "-1 is not in the range"),
+    ],
+)
+def test_wrong_wishes_about_spaces_are_explained(words: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = nasturtium("spaces", *words, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -70,7 +70,11 @@ def test_every_decision_is_in_a_cell_or_among_the_others():
     space = SearchSpace([rest[0], *decisions, *rest[1:], *dense("reduce")], conditions)
     arch = space.sample(np.random.default_rng(1))
     assert [g.name for g in cell_graphs(arch, space)] == ["normal", "reduce"]
-    assert set(other_decisions(arch, space)) == {"depth", "block/2/inputs", "learning_rate"}
+    assert set(other_decisions(arch, cell_graphs(arch, space))) == {
+        "depth",
+        "block/2/inputs",
+        "learning_rate",
+    }
     assert cell_of("normal/2/inputs", space) == "normal"
     assert cell_of("block/2/inputs", space) is None
 
@@ -89,4 +93,4 @@ def test_edges_that_make_no_cell_are_ordinary_decisions(names):
     space = SearchSpace([Decision(name, OPS) for name in names])
     arch = Architecture(dict.fromkeys(names, "none"))
     assert cell_graphs(arch, space) == ()
-    assert set(other_decisions(arch, space)) == set(names)
+    assert set(other_decisions(arch, cell_graphs(arch, space))) == set(names)

@@ -197,19 +197,29 @@ def runs(folder: Folder = Path("runs"), debug: Debug = False) -> None:
 
 
 @app.command()
-def spaces(debug: Debug = False) -> None:
-    """List the search spaces with their exact sizes."""
+def spaces(
+    names: Annotated[list[str] | None, typer.Argument(help="Spaces to describe. Default: list all.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw a sampled architecture of each into this folder.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which architecture is sampled.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """List the search spaces with their exact sizes, describe some, or draw them."""
     with told_plainly(debug):
-        from nasturtium.spaces.base import SPACES, make_space
+        from nasturtium.cli import spaces as shown
+        from nasturtium.spaces.base import SPACES
 
-        table = Table("space", "architectures", "decisions", "network sizes", "what", "paper")
-        for name in SPACES.names():
-            info, entry = SPACES.info(name), SPACES.get(name)
-            space = make_space(name, entry.shape, entry.classes).space
-            sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
-            decisions = str(len(space.decisions))
-            table.add_row(name, _count(space.size()), decisions, sizes, info.summary, info.paper)
-        out.print(table)
+        for name in names or ():
+            SPACES.get(name)  # a wrong name is refused before anything is shown
+        if draw is not None:
+            page = shown.draw(names or SPACES.names(), draw, seed)
+            out.print(str(page), highlight=False, markup=False, soft_wrap=True)
+        elif names:
+            for name in names:
+                shown.describe(name, out)
+        else:
+            shown.list_spaces(out)
 
 
 @app.command()
@@ -294,10 +304,6 @@ def _grids(texts: list[str] | None) -> Mapping[str, Any] | None:
             raise UsageError(f"--search-setting takes name=value,value,…, got {text!r}")
         grids[name.strip().replace("-", "_")] = [yaml.safe_load(value) for value in values.split(",")]
     return grids
-
-
-def _count(size: int) -> str:
-    return f"{size:,}" if size < 10**9 else f"{size:.3g}"
 
 
 def main() -> None:

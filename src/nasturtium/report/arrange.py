@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from nasturtium.report.layers import Box, Key, Link, Place, place
-from nasturtium.report.style import FAINT, FAMILIES, INK, NOTHING, family, readable
+from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, NOTHING, family, readable
 from nasturtium.space.cell_graph import CellGraph
 
 FONT = 10.0
@@ -44,31 +44,40 @@ def arrange(graph: CellGraph) -> Drawing:
     colors: dict[Key, str] = {}
     links: list[Link] = []
     lines: list[Line] = []
-    for i, name in enumerate(graph.nodes):
+    for i in range(len(graph.nodes)):
         key: Key = ("state", i)
-        labels[key] = NAMES.get(name, name)
-        boxes[key] = Box(2 * depth[i], max(_text_width(labels[key]) + 0.28, 0.34), 0.34)
-        colors[key] = INK if i in live else FAINT
+        labels[key], color = _state(graph, i)
+        boxes[key] = Box(2 * depth[i], max(_text_width(labels[key], bold=True) + 0.28, 0.34), 0.34)
+        colors[key] = color if i in live else FAINT
     for n, (source, target, op) in enumerate(edges):
+        alive = source in live and target in live
+        if not op:
+            path = _through(("state", source), ("state", target), boxes, links)
+            lines.append(Line(path, GREY if alive else FAINT, alive))
+            continue
         key = ("op", n)
         labels[key] = readable(op)
         boxes[key] = Box(2 * depth[target] - 1, _text_width(labels[key]) + 0.2, 0.27)
-        alive = source in live and target in live
         colors[key] = FAMILIES[family(op)] if alive else FAINT
         path = (*_through(("state", source), key, boxes, links), ("state", target))
         links.append((key, ("state", target)))
         lines.append(Line(path, colors[key], alive, family(op) == "skip connection"))
     labels["output"], colors["output"] = "output", INK
-    boxes["output"] = Box(2 * max(depth) + 1, _text_width("output") + 0.28, 0.34)
-    for i in _joined(graph):
+    boxes["output"] = Box(2 * max(depth) + 1, _text_width("output", bold=True) + 0.28, 0.34)
+    for i in graph.output:
         path = _through(("state", i), "output", boxes, links)
         lines.append(Line(path, JOIN, False))
     return Drawing(place(boxes, links, gap=0.11), labels, colors, tuple(lines))
 
 
-def _joined(graph: CellGraph) -> tuple[int, ...]:
-    """The nodes that make the output."""
-    return graph.output
+def _state(graph: CellGraph, i: int) -> tuple[str, str]:
+    """What is written in the box of a state, and its colour."""
+    name = NAMES.get(graph.nodes[i], graph.nodes[i])
+    op = graph.ops[i] if graph.ops else ""
+    if not op:
+        return name, INK
+    shown = readable(op)
+    return (shown if name == shown else f"{name} · {shown}"), FAMILIES[family(op)]
 
 
 def _depths(graph: CellGraph) -> list[int]:
@@ -86,7 +95,7 @@ def _live(graph: CellGraph) -> set[int]:
     reached = set(range(graph.inputs))
     for s, t in sorted(edges, key=lambda edge: edge[1]):
         reached |= {t} if s in reached else set()
-    used = set(_joined(graph))
+    used = set(graph.output)
     for s, t in sorted(edges, key=lambda edge: -edge[1]):
         used |= {s} if t in used else set()
     return reached & used
@@ -104,10 +113,11 @@ def _through(start: Key, end: Key, boxes: dict[Key, Box], links: list[Link]) -> 
     return tuple(path)
 
 
-def _text_width(text: str) -> float:
+def _text_width(text: str, *, bold: bool = False) -> float:
     """In inches."""
     renderer = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
-    width, _, _ = renderer.get_text_width_height_descent(text, FontProperties(size=FONT), ismath=False)
+    font = FontProperties(size=FONT + 1.5 * bold, weight="bold" if bold else "normal")
+    width, _, _ = renderer.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 

@@ -18,6 +18,7 @@ MARGIN = 0.15
 HEAD = 0.1
 LEGEND_ROW = 0.24
 LEGEND_COLUMNS = 5
+JOINS = {"concat": "joined to the output", "sum": "added to the output", "mean": "averaged to the output"}
 
 
 def cell_figure(graph: CellGraph) -> Figure:
@@ -128,13 +129,14 @@ def _paint_box(axes: Axes, key: Key, drawing: Drawing) -> None:
 
 
 def _legend(graph: CellGraph) -> list[Line2D]:
-    kinds = {family(op) for _, _, op in graph.edges if op not in NOTHING}
+    ops = [*(op for _, _, op in graph.edges), *graph.ops]
+    kinds = {family(op) for op in ops if op and op not in NOTHING}
     handles = [
         Line2D([], [], color=color, linewidth=2, label=kind, linestyle=_dash(kind == "skip connection"))
         for kind, color in FAMILIES.items()
         if kind in kinds
     ]
-    words = "joined to the output" if len(graph.output) > 1 else "the output"
+    words = JOINS[graph.join] if len(graph.output) > 1 else "the output"
     return [*handles, Line2D([], [], color=JOIN, linewidth=1.2, label=words)]
 
 

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from nasturtium.report.data import Judged, ReportData, Verdict
 from nasturtium.report.glossary import terms
@@ -46,6 +46,24 @@ class Fact:
 
 def page(data: ReportData, pictures: Pictures) -> str:
     """The HTML text; all that comes from the run is escaped."""
+    arch = data.architecture
+    return template("template.html").render(
+        data=data,
+        verdict=data.verdict,
+        headline=_headline(data),
+        details=_details(data),
+        facts=_facts(data),
+        rows=() if data.verdict is None else _rows(data.verdict),
+        others={} if arch is None else other_decisions(arch, data.cells),
+        pictures=pictures,
+        entries=(*data.ledger.entries, data.ledger.total) if data.ledger.entries else (),
+        splits=[(name, images, SPLITS.get(name, "")) for name, images in data.data.splits.items()],
+        glossary=terms(data),
+    )
+
+
+def template(name: str) -> Template:
+    """A page of this room, to be filled in; what is filled in is escaped."""
     environment = Environment(
         loader=PackageLoader("nasturtium.report", "."),
         autoescape=True,
@@ -56,20 +74,7 @@ def page(data: ReportData, pictures: Pictures) -> str:
     environment.filters |= {"percent": percent, "count": count, "duration": duration, "value": value_text}
     environment.globals["inline"] = _inline
     environment.tests["link"] = _is_link
-    arch = data.architecture
-    return environment.get_template("template.html").render(
-        data=data,
-        verdict=data.verdict,
-        headline=_headline(data),
-        details=_details(data),
-        facts=_facts(data),
-        rows=() if data.verdict is None else _rows(data.verdict),
-        others={} if arch is None else other_decisions(arch, data.search_space),
-        pictures=pictures,
-        entries=(*data.ledger.entries, data.ledger.total) if data.ledger.entries else (),
-        splits=[(name, images, SPLITS.get(name, "")) for name, images in data.data.splits.items()],
-        glossary=terms(data),
-    )
+    return environment.get_template(name)
 
 
 def _inline(png: bytes) -> str:

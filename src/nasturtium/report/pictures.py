@@ -34,16 +34,20 @@ def draw(data: ReportData) -> Pictures:
     trials = trial_accuracies(data.searched)
     return Pictures(
         verdict=() if data.verdict is None else (verdict_plot(data.verdict),),
-        cells=tuple(_cell(i, graph) for i, graph in enumerate(data.cells, start=1)),
+        cells=tuple(cell_picture(i, graph) for i, graph in enumerate(data.cells, start=1)),
         search=(*search, *(() if trials is None else (trials,))),
         probabilities=probability_pictures(curve, space, arch) if curve else (),
         training=() if training is None else (training,),
     )
 
 
-def _cell(number: int, graph: CellGraph) -> Picture:
-    edges = "; ".join(f"{graph.nodes[s]} to {graph.nodes[t]}: {readable(op)}" for s, t, op in graph.edges)
-    notes = ["Read from left to right; a numbered node adds up everything that enters it."]
+def cell_picture(number: int, graph: CellGraph) -> Picture:
+    """A drawn cell with its words; `number` keeps the names of pictures apart."""
+    words = [
+        f"{graph.nodes[s]} to {graph.nodes[t]}: {readable(op) or 'as it is'}" for s, t, op in graph.edges
+    ]
+    words += [f"{name} does {readable(op)}" for name, op in zip(graph.nodes, graph.ops, strict=False) if op]
+    notes = ["Read from left to right; a box adds up everything that enters it."]
     if graph.inputs == 2:
         notes.append("cₖ₋₂ and cₖ₋₁ are the outputs of the two cells before.")
     nothing = nothing_edges(graph)
@@ -55,6 +59,6 @@ def _cell(number: int, graph: CellGraph) -> Picture:
         cell_figure(graph),
         f"cell-{number}-{slug(graph.name)}",
         f"Cell “{graph.name}”",
-        alt=f"Cell {graph.name}: {edges}.",
+        alt=f"Cell {graph.name}: {'; '.join(words)}.",
         note=" ".join(notes),
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -60,7 +61,9 @@ def percent(share: float) -> str:
 
 
 def count(number: float) -> str:
-    """A whole number with commas; from 10¹⁵ on three of its digits and a power of ten."""
+    """A whole number with commas; from 10¹⁵ on three of its digits and a power of ten; or `unbounded`."""
+    if number == math.inf:
+        return "unbounded"
     whole = int(number)
     if whole < 10**15:
         return f"{whole:,}"

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from nasturtium.core.errors import StorageError
@@ -28,15 +29,20 @@ def write_report(data: ReportData, folder: Path) -> Path:
         files["trials.csv"] = trials_csv(trials).encode()
     files[PAGE] = page(data, pictures).encode()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _replace(folder / name, content)
+        write_files(files, folder)
     except OSError as error:
         raise StorageError(
             f"the report can't be written to {folder}: {error.strerror or error}; the run itself is intact: "
             "free space or name another folder, and write the report again"
         ) from error
     return folder / PAGE
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by name into a folder, each whole or not at all; raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        _replace(folder / name, content)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ and perhaps `<cell>/<i>/inputs`, the states it uses. States are numbered inputs 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,10 +62,13 @@ def cell_graphs(arch: Architecture, space: SearchSpace) -> tuple[CellGraph, ...]
     return tuple(graphs)
 
 
-def other_decisions(arch: Architecture, space: SearchSpace) -> dict[str, Value]:
-    """What `arch` decides outside of cells: depths, widths, training settings."""
-    in_cells = {name for names in _cells(space).values() for name in names}
-    return {name: value for name, value in arch.items() if name not in in_cells}
+def other_decisions(arch: Architecture, graphs: Sequence[CellGraph]) -> dict[str, Value]:
+    """What `arch` decides outside of its cells `graphs`: depths, widths, training settings.
+
+    A cell's decisions are those whose names start with its own.
+    """
+    cells = tuple(f"{graph.name}/" for graph in graphs)
+    return {name: value for name, value in arch.items() if not name.startswith(cells)}
 
 
 def cell_of(name: str, space: SearchSpace) -> str | None:

@@ -244,9 +244,7 @@ class SearchSpace:
             if on and name not in values:
                 return f"decision {name!r} is missing; allowed: {', '.join(map(str, decision.options))}"
             if not on and name in values:
-                return (
-                    f"decision {name!r} is given but switched off: it needs {_spell(self.conditions[name])}"
-                )
+                return f"decision {name!r} is given but switched off: it needs {spell(self.conditions[name])}"
             if on and (wrong := decision.wrong(values[name])):
                 return wrong
         return self._violation(values)
@@ -331,7 +329,7 @@ def _plain(condition: Condition) -> list[Any]:
     return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
 
 
-def _spell(condition: Condition) -> str:
+def spell(condition: Condition) -> str:
     """A condition in words, the same in every process."""
     parts = sorted(
         " and ".join(sorted(f"{w.decision} in {{{', '.join(sorted(map(str, w.options)))}}}" for w in c))

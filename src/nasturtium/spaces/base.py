@@ -35,6 +35,11 @@ class Space:
     small: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def trainable(self) -> bool:
+        """Whether `nasturtium search` can train its networks: they classify images."""
+        return (self.takes, self.gives) == ("images", "classes")
+
+    @property
     def sizes(self) -> dict[str, int]:
         """The network sizes with their defaults."""
         parameters = inspect.signature(self.make).parameters.values()

@@ -1,0 +1,82 @@
+"""What `nasturtium spaces` shows: the list of all spaces, one space in detail, pictures."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nasturtium.core.errors import UsageError
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.report.gallery import Exhibit, exhibit, write_gallery
+from nasturtium.report.tables import count
+from nasturtium.space.conditions import ALWAYS
+from nasturtium.space.search_space import spell
+from nasturtium.spaces.base import SPACES, make_space
+
+
+def published(name: str) -> Blueprint:
+    """A registered space at the sizes of its paper."""
+    entry = SPACES.get(name)
+    return make_space(name, entry.shape, entry.classes)
+
+
+def list_spaces(out: Console) -> None:
+    """One row for each space; what can't be made here says why."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("space", no_wrap=True)
+    table.add_column("architectures", no_wrap=True, justify="right")
+    table.add_column("decisions", no_wrap=True, justify="right")
+    table.add_column("what")
+    for name in SPACES.names():
+        info, entry = SPACES.info(name), SPACES.get(name)
+        size, decisions, trouble = "", "", ""
+        try:
+            space = published(name).space
+            size, decisions = count(space.size()), f"{len(space.decisions):,}"
+        except UsageError as error:
+            trouble = f"\n{escape(str(error))}"
+        kind = "" if entry.trainable else f" [{entry.takes} → {entry.gives}]"
+        what = f"{escape(info.summary + kind)}{trouble}\n[dim]{info.paper}[/dim]"
+        table.add_row(name, size, decisions, what)
+    out.print(table)
+    out.print("`nasturtium spaces NAME` lists the decisions of one; --draw DIR draws them.", highlight=False)
+
+
+def describe(name: str, out: Console) -> None:
+    """The decisions of a space with their options, and the sizes that its networks have."""
+    info, entry, space = SPACES.info(name), SPACES.get(name), published(name).space
+    out.print(f"[bold]{name}[/bold]: {info.summary}", highlight=False)
+    out.print(info.paper, highlight=False)
+    shape = "×".join(map(str, entry.shape))
+    out.print(f"takes {entry.takes} ({shape}), scores {entry.gives} ({entry.classes})", highlight=False)
+    sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
+    out.print(f"network sizes: {sizes or 'none'}", highlight=False)
+    out.print(f"{count(space.size())} architectures", highlight=False)
+    table = Table("decision", "options", "only if")
+    for decision_name, decision in space.decisions.items():
+        options = ", ".join(map(str, decision.options))
+        if decision.many:
+            options = f"{decision.k} of {options}"
+        condition = space.conditions[decision_name]
+        table.add_row(decision_name, options, "" if condition == ALWAYS else spell(condition))
+    out.print(table)
+
+
+def draw(names: Sequence[str], folder: Path, seed: int) -> Path:
+    """Draw one architecture of each space, sampled with `seed`; returns the path of a page of them all.
+
+    Raises `StorageError` if the folder can't be written.
+    """
+    return write_gallery(tuple(_exhibits(names, seed)), folder)
+
+
+def _exhibits(names: Sequence[str], seed: int) -> Iterator[Exhibit]:
+    for name in names:
+        blueprint = published(name)
+        arch = blueprint.space.sample(np.random.default_rng(seed))
+        notation = None if blueprint.notation is None else blueprint.notation(arch)
+        yield exhibit(SPACES.info(name), blueprint.space, arch, notation)
