@@ -101,7 +101,7 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
     [
         (["nasbench2001"], "unknown space 'nasbench2001': did you mean 'nasbench201'?"),
         (["nasbench201", "--draw", "file/x"], "gallery can't be written to file/x"),
-        (["nasbench201", "--draw", "x", "--seed", "-1"], "-1 is not in the range"),
+        (["nasbench201", "--draw", "x", "--seed", "-1"], "greater than or equal to 0"),
     ],
 )
 def test_wrong_wishes_about_spaces_are_explained(words: list[str], said: str, tmp_path: Path) -> None:
