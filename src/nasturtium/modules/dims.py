@@ -39,9 +39,15 @@ class Derived:
 Size = int | Dim | Derived
 
 
-def derived(function: Callable[..., int], *dims: Dim) -> Derived:
-    """The size `function(*sizes)` of the given dimensions."""
-    return Derived(function, dims)
+def derived(function: Callable[..., int], *sizes: Size) -> Size:
+    """The size `function(*sizes)`, which changes with every dimension that the given sizes depend on."""
+    dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
+
+    def of(*numbers: int | float) -> int:
+        given = dict(zip(dims, numbers, strict=True)).__getitem__
+        return function(*(_number(size, given) for size in sizes))
+
+    return Derived(of, dims) if dims else of()
 
 
 def dims_of(size: Size) -> tuple[Dim, ...]:
@@ -53,13 +59,17 @@ def dims_of(size: Size) -> tuple[Dim, ...]:
 
 def evaluate(size: Size, value: Callable[[Dim], int | float]) -> int:
     """The size when `value` gives the size of each dimension; raises `UsageError` for a ratio by itself."""
-    if isinstance(size, int):
-        return size
-    number = value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
+    number = _number(size, value)
     if not isinstance(number, int):
-        name = size.name if isinstance(size, Dim) else ", ".join(dim.name for dim in size.dims)
+        name = ", ".join(dim.name for dim in dims_of(size))
         raise UsageError(f"{name}: a layer needs a whole number, got {number}; round it with derived()")
     return number
+
+
+def _number(size: Size, value: Callable[[Dim], int | float]) -> int | float:
+    if isinstance(size, int):
+        return size
+    return value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
 
 
 def possible(size: Size) -> Iterator[int]:
