@@ -67,5 +67,14 @@ class ElasticConv2d(ElasticLayer):
         return F.conv2d(x_BCHW, weight, bias, self.stride, kernel // 2, groups=in_ if self.depthwise else 1)
 
 
+def conv2d(
+    in_: Size, out: Size, kernel: Size, *, stride: int = 1, depthwise: bool = False, bias: bool = True
+) -> nn.Module:
+    """An `ElasticConv2d`, or an `nn.Conv2d` with the same padding if no size is a decision."""
+    if isinstance(in_, int) and isinstance(out, int) and isinstance(kernel, int):
+        return _conv(in_, out, kernel, stride, depthwise, bias)
+    return ElasticConv2d(in_, out, kernel, stride=stride, depthwise=depthwise, bias=bias)
+
+
 def _conv(in_: int, out: int, kernel: int, stride: int, depthwise: bool, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(in_, out, kernel, stride, kernel // 2, groups=in_ if depthwise else 1, bias=bias)

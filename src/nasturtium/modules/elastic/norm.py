@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from nasturtium.modules.choice import current
 from nasturtium.modules.dims import Size
 from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
 
 
@@ -50,3 +51,8 @@ class ElasticBatchNorm2d(ElasticLayer):
             norm.momentum or 0.1,
             norm.eps,
         )
+
+
+def batch_norm2d(channels: Size) -> nn.Module:
+    """An `ElasticBatchNorm2d`, or an `nn.BatchNorm2d` if the number of channels is no decision."""
+    return batch_norm(channels) if isinstance(channels, int) else ElasticBatchNorm2d(channels)
