@@ -4,7 +4,7 @@ It names decisions, holds candidates, and consumes gates that somebody else make
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nasturtium.core.errors import NasturtiumError
+from nasturtium.core.errors import NasturtiumError, UsageError
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, Option, members
@@ -103,6 +103,26 @@ class Choice(nn.Module, ABC):
                 " derive(module, arch)"
             )
         return self._board[name]
+
+    def value(self, decision: Decision) -> Option:
+        """The one option that a gate chooses, for a module that can't mix several; raises `UsageError` for a
+        mixture.
+        """
+        gate = self.gate(decision.name)
+        if len(gate.index) != 1:
+            raise UsageError(
+                f"{type(self).__name__} needs one size for {decision.name!r} but got a mixture of"
+                f" {len(gate.index)}; choose a method that runs one path at a time"
+            )
+        return decision.options[gate.index[0]]
+
+    def values(self, decisions: Sequence[Decision]) -> dict[str, Option]:
+        """The `value` of every one of these decisions that is active, by name; raises `Undecided` if none
+        is.
+        """
+        board = self._board or {}
+        found = {decision.name: self.value(decision) for decision in decisions if decision.name in board}
+        return found or {decisions[0].name: self.value(decisions[0])}
 
     def __getstate__(self) -> dict[str, Any]:
         # gates hold tensors of the autograd graph, which can be neither copied nor pickled

@@ -1,11 +1,11 @@
 """Sizes that are decisions: widths, kernel sizes, and numbers computed from them."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nasturtium.core.errors import UsageError
-from nasturtium.space.decision import Decision
+from nasturtium.space.decision import Decision, Value
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,20 @@ class Derived:
     dims: tuple[Dim, ...]
 
 
-Size = int | Dim | Derived
+@dataclass(frozen=True)
+class Computed:
+    """A size computed from decisions that other modules make, e.g. the width after as many blocks as a depth
+    says.
+
+    `function` gets the values of those of `reads` that are active, by name; `sizes` are all that it returns.
+    """
+
+    function: Callable[[Mapping[str, Value]], int]
+    reads: tuple[Decision, ...]
+    sizes: tuple[int, ...]
+
+
+Size = int | Dim | Derived | Computed
 
 
 def derived(function: Callable[..., int], *sizes: Size) -> Size:
@@ -51,13 +64,13 @@ def derived(function: Callable[..., int], *sizes: Size) -> Size:
 
 
 def dims_of(size: Size) -> tuple[Dim, ...]:
-    """The dimensions that a size depends on."""
-    if isinstance(size, int):
+    """The dimensions that a size depends on, and that its layer so makes decisions of."""
+    if isinstance(size, int | Computed):
         return ()
     return (size,) if isinstance(size, Dim) else size.dims
 
 
-def evaluate(size: Size, value: Callable[[Dim], int | float]) -> int:
+def evaluate(size: int | Dim | Derived, value: Callable[[Dim], int | float]) -> int:
     """The size when `value` gives the size of each dimension; raises `UsageError` for a ratio by itself."""
     number = _number(size, value)
     if not isinstance(number, int):
@@ -74,6 +87,9 @@ def _number(size: Size, value: Callable[[Dim], int | float]) -> int | float:
 
 def possible(size: Size) -> Iterator[int]:
     """Every value that a size can take."""
+    if isinstance(size, Computed):
+        yield from size.sizes
+        return
     dims = dims_of(size)
     for values in itertools.product(*(dim.options for dim in dims)):
         yield evaluate(size, dict(zip(dims, values, strict=True)).__getitem__)

@@ -1,8 +1,7 @@
 """What elastic layers share: they own the largest weights and use a slice of them."""
 
-from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Choice, current
-from nasturtium.modules.dims import Dim, Size, dims_of, evaluate, possible
+from nasturtium.modules.dims import Computed, Dim, Size, dims_of, evaluate, possible
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision
 
@@ -25,16 +24,14 @@ class ElasticLayer(Choice):
 
     def size(self, size: Size) -> int:
         """The size that the gates choose."""
-        return evaluate(size, self._gated)
+        if isinstance(size, Computed):
+            return size.function(self.values(size.reads))
+        return evaluate(size, self._dimension)
 
-    def _gated(self, dim: Dim) -> int | float:
-        gate = self.gate(dim.name)
-        if len(gate.index) != 1:
-            raise UsageError(
-                f"{type(self).__name__} needs one size for {dim.name!r} but got a mixture of"
-                f" {len(gate.index)}; choose a method that runs one path at a time"
-            )
-        return dim.options[gate.index[0]]
+    def _dimension(self, dim: Dim) -> int | float:
+        value = self.value(dim.decision)
+        assert isinstance(value, int | float)
+        return value
 
 
 def built(size: Size) -> int:
@@ -45,6 +42,8 @@ def built(size: Size) -> int:
 
 def chosen(size: Size, arch: Architecture) -> int:
     """The size in `arch`."""
+    if isinstance(size, Computed):
+        return size.function({d.name: arch[d.name] for d in size.reads if d.name in arch})
 
     def value(dim: Dim) -> int | float:
         number = arch[dim.name]

@@ -17,8 +17,8 @@ from nasturtium.space.architecture import Architecture
 
 
 class ElasticConv2d(ElasticLayer):
-    """`nn.Conv2d` whose `in_`, `out` and (odd) `kernel` may be decisions; pads so that stride 1 keeps the
-    size.
+    """`nn.Conv2d` whose `in_`, `out`, (odd) `kernel` and `stride` may be decisions; pads so that stride 1
+    keeps the size.
 
     With `depthwise` each channel has its own filter, and `out` must be the very size `in_` is.
     """
@@ -29,24 +29,25 @@ class ElasticConv2d(ElasticLayer):
         out: Size,
         kernel: Size,
         *,
-        stride: int = 1,
+        stride: Size = 1,
         depthwise: bool = False,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_, out, kernel)
+        super().__init__(in_, out, kernel, stride)
         if any(k % 2 == 0 for k in possible(kernel)):
             raise UsageError(f"ElasticConv2d: kernel sizes must be odd, got {sorted(possible(kernel))}")
         if depthwise and in_ != out:
             raise UsageError(f"ElasticConv2d: a depthwise layer keeps its width, got {in_} in and {out} out")
         self.in_, self.out, self.kernel = in_, out, kernel
         self.stride, self.depthwise = stride, depthwise
-        largest = _conv(built(in_), built(out), built(kernel), stride, depthwise, bias)
+        largest = _conv(built(in_), built(out), built(kernel), 1, depthwise, bias)
         self.weight, self.bias = largest.weight, largest.bias
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Conv2d` with the chosen slice of the weights."""
         in_, out, kernel = (chosen(size, arch) for size in (self.in_, self.out, self.kernel))
-        conv = _conv(in_, out, kernel, self.stride, self.depthwise, self.bias is not None).to(self.weight)
+        stride, bias_too = chosen(self.stride, arch), self.bias is not None
+        conv = _conv(in_, out, kernel, stride, self.depthwise, bias_too).to(self.weight)
         weight, bias = self._slices(in_, out, kernel)
         with torch.no_grad():
             conv.weight.copy_(weight)
@@ -64,7 +65,8 @@ class ElasticConv2d(ElasticLayer):
         """B×in×H×W → B×out×H'×W' at the gated sizes."""
         in_, out, kernel = self.size(self.in_), self.size(self.out), self.size(self.kernel)
         weight, bias = self._slices(in_, out, kernel)
-        return F.conv2d(x_BCHW, weight, bias, self.stride, kernel // 2, groups=in_ if self.depthwise else 1)
+        groups = in_ if self.depthwise else 1
+        return F.conv2d(x_BCHW, weight, bias, self.size(self.stride), kernel // 2, groups=groups)
 
 
 def conv2d(
