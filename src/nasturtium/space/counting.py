@@ -7,14 +7,14 @@ and add along branches, so a draw that follows the counts is uniform over archit
 
 import bisect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from nasturtium.space.conditions import Condition, in_order, reads, simplify
-from nasturtium.space.constraints import Constraint
+from nasturtium.space.constraints import Constraint, Summarised
 from nasturtium.space.decision import Decision, Value
 
 MOST_NODES = 50_000  # above this a diagram takes many seconds; only constraints over many decisions reach it
@@ -101,11 +101,11 @@ def below(rng: np.random.Generator, n: int) -> int:
 class _State:
     """What is left to decide.
 
-    Open decisions with their remaining conditions, open constraints with values seen.
+    Open decisions with their remaining conditions, open constraints with what matters of the values seen.
     """
 
     open: tuple[tuple[str, Condition], ...]
-    rules: tuple[tuple[int, tuple[tuple[str, Value], ...]], ...]
+    rules: tuple[tuple[int, Hashable], ...]
 
 
 class Compiler:
@@ -119,6 +119,7 @@ class Compiler:
     ) -> None:
         self._decisions = decisions
         self._constraints = constraints
+        self._summaries = [c.summary if isinstance(c, Summarised) else _remembered for c in constraints]
         self._order = in_order(conditions)
         self._rank = {name: i for i, name in enumerate(self._order)}
         self._shared: dict[_State, Branch | None] = {}
@@ -131,19 +132,22 @@ class Compiler:
 
     def _product(self, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]) -> Product | None:
         parts = []
-        for state in self._components(open_, rules):
+        for names in self._components(open_, rules):
+            mine = {n: open_[n] for n in sorted(names, key=self._rank.__getitem__)}
+            tied = {i: seen for i, seen in rules.items() if not self._constraints[i].reads.isdisjoint(names)}
+            seen_so_far = tuple((i, self._summaries[i](seen)) for i, seen in tied.items())
+            state = _State(tuple(mine.items()), seen_so_far)
             if state not in self._shared:
                 if len(self._shared) >= MOST_NODES:
                     raise TooEntangled
-                self._shared[state] = self._branch(state)
+                self._shared[state] = self._branch(mine, tied)
             part = self._shared[state]
             if part is None:
                 return None
             parts.append(part)
         return Product(tuple(parts))
 
-    def _branch(self, state: _State) -> Branch | None:
-        open_, rules = dict(state.open), {i: dict(seen) for i, seen in state.rules}
+    def _branch(self, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]) -> Branch | None:
         name = next(iter(open_))  # the first in order depends on nothing that is still open
         groups = []
         for values in self._grouped(name, open_, rules):
@@ -190,21 +194,15 @@ class Compiler:
                 still[i] = values
         return self._product(left, still)
 
-    def _components(
-        self, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]
-    ) -> Iterator[_State]:
+    def _components(self, open_: dict[str, Condition], rules: dict[int, dict[str, Value]]) -> list[set[str]]:
         """Split what is open into parts that neither a condition nor a constraint ties together."""
         ties = [{name} | (reads(condition) & open_.keys()) for name, condition in open_.items()]
         ties += [set(self._constraints[i].reads & open_.keys()) for i in rules]
-        for names in _joined(ties):
-            yield _State(
-                tuple((n, open_[n]) for n in sorted(names, key=self._rank.__getitem__)),
-                tuple(
-                    (i, tuple(sorted(seen.items())))
-                    for i, seen in rules.items()
-                    if not self._constraints[i].reads.isdisjoint(names)
-                ),
-            )
+        return _joined(ties)
+
+
+def _remembered(values: Mapping[str, Value]) -> Hashable:
+    return tuple(sorted(values.items()))
 
 
 def _assign(condition: Condition, settled: Mapping[str, Value | None]) -> Condition:
