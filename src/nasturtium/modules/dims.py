@@ -49,10 +49,11 @@ class Computed:
     sizes: tuple[int, ...]
 
 
-Size = int | Dim | Derived | Computed
+Own = int | Dim | Derived  # sizes whose decisions the layer that has them makes itself
+Size = Own | Computed
 
 
-def derived(function: Callable[..., int], *sizes: Size) -> Size:
+def derived(function: Callable[..., int], *sizes: Own) -> Own:
     """The size `function(*sizes)`, which changes with every dimension that the given sizes depend on."""
     dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
 
@@ -70,7 +71,7 @@ def dims_of(size: Size) -> tuple[Dim, ...]:
     return (size,) if isinstance(size, Dim) else size.dims
 
 
-def evaluate(size: int | Dim | Derived, value: Callable[[Dim], int | float]) -> int:
+def evaluate(size: Own, value: Callable[[Dim], int | float]) -> int:
     """The size when `value` gives the size of each dimension; raises `UsageError` for a ratio by itself."""
     number = _number(size, value)
     if not isinstance(number, int):
@@ -79,7 +80,7 @@ def evaluate(size: int | Dim | Derived, value: Callable[[Dim], int | float]) -> 
     return number
 
 
-def _number(size: Size, value: Callable[[Dim], int | float]) -> int | float:
+def _number(size: Own, value: Callable[[Dim], int | float]) -> int | float:
     if isinstance(size, int):
         return size
     return value(size) if isinstance(size, Dim) else size.function(*map(value, size.dims))
