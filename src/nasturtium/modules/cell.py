@@ -90,9 +90,11 @@ class Cell(nn.Module):
 
 
 class Node(Choice):
-    """Adds edges from `k` of the `n` earlier states, or from all of them (`k` None)."""
+    """Adds edges from `k` of the `n` earlier states, or from all of them (`k` None); `edge(node, source)`
+    makes one. Only `Edge`s can be run together by a `Cell`.
+    """
 
-    def __init__(self, cell: str, n: int, edge: Callable[[int, int], Edge], k: int | None) -> None:
+    def __init__(self, cell: str, n: int, edge: Callable[[int, int], nn.Module], k: int | None) -> None:
         super().__init__()
         self.decision = None if k is None else Decision(f"{cell}/{n}/inputs", tuple(range(n)), k=k, many=True)
         self.n = n
@@ -180,9 +182,9 @@ class DropPath(nn.Module):
 
     drop_path_probability = 0.0
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Same shape as the input; the input itself in evaluation."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, …), same shape as the input; the input itself in evaluation."""
         if not self.training or self.drop_path_probability == 0.0:
-            return x_BCHW
+            return x
         keep = 1.0 - self.drop_path_probability
-        return x_BCHW * (x_BCHW.new_empty(x_BCHW.shape[0], 1, 1, 1).bernoulli_(keep) / keep)
+        return x * (x.new_empty(x.shape[0], *(1 for _ in x.shape[1:])).bernoulli_(keep) / keep)
