@@ -14,12 +14,14 @@ class OneOf(Choice):
     """Runs one of `candidates`, a mapping from option to a function that makes the module.
 
     Candidates take and return tensors of the same shapes. Example:
-    `OneOf("act", {"relu": nn.ReLU, "silu": nn.SiLU})`.
+    `OneOf("act", {"relu": nn.ReLU, "silu": nn.SiLU})`. `ordered` says that neighbouring options are similar.
     """
 
-    def __init__(self, name: str, candidates: Mapping[Option, Callable[[], nn.Module]]) -> None:
+    def __init__(
+        self, name: str, candidates: Mapping[Option, Callable[[], nn.Module]], *, ordered: bool = False
+    ) -> None:
         super().__init__()
-        self.decision = Decision(name, tuple(candidates))
+        self.decision = Decision(name, tuple(candidates), ordered=ordered)
         self.candidates = nn.ModuleDict({self._key(o): candidates[o]() for o in wanted(self.decision)})
 
     def _key(self, option: Option) -> str:
