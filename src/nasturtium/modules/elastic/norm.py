@@ -1,6 +1,7 @@
-"""A BatchNorm with elastic width."""
+"""BatchNorms with elastic width."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,30 +20,32 @@ class ElasticBatchNorm2d(ElasticLayer):
     Running statistics are shared by slicing too, so recalibrate them before scoring a sub-network.
     """
 
+    layer: ClassVar[type[nn.BatchNorm1d | nn.BatchNorm2d]] = nn.BatchNorm2d
+
     def __init__(self, channels: Size) -> None:
         super().__init__(channels)
         self.channels = channels
-        self.largest = nn.BatchNorm2d(built(channels), affine=current().affine)
+        self.largest = self.layer(built(channels), affine=current().affine)
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
-        """An `nn.BatchNorm2d` with the chosen slice of parameters and statistics."""
+        """A plain BatchNorm with the chosen slice of parameters and statistics."""
         channels = chosen(self.channels, arch)
         values = self.largest.state_dict()
-        norm = nn.BatchNorm2d(channels, affine=self.largest.affine).to(values["running_mean"])
+        norm = self.layer(channels, affine=self.largest.affine).to(values["running_mean"])
         with torch.no_grad():
             for name, tensor in norm.state_dict().items():
                 tensor.copy_(values[name][:channels] if values[name].dim() else values[name])
         return norm
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Same shape as the input, which has the gated number of channels."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as the input, which has the gated number of channels in its second dimension."""
         norm, n = self.largest, self.size(self.channels)
         if norm.training and norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
         assert norm.running_mean is not None
         assert norm.running_var is not None
         return F.batch_norm(
-            x_BCHW,
+            x,
             norm.running_mean[:n],
             norm.running_var[:n],
             norm.weight[:n] if norm.affine else None,
@@ -51,6 +54,12 @@ class ElasticBatchNorm2d(ElasticLayer):
             norm.momentum or 0.1,
             norm.eps,
         )
+
+
+class ElasticBatchNorm1d(ElasticBatchNorm2d):
+    """The same for `nn.BatchNorm1d`."""
+
+    layer = nn.BatchNorm1d
 
 
 def batch_norm2d(channels: Size) -> nn.Module:
