@@ -72,7 +72,7 @@ class Blueprint:
     @cached_property
     def space(self) -> SearchSpace:
         """The pure-data search space, read off the network without allocating its weights."""
-        with torch.device("meta"):
+        with torch.device("meta"), building(Building(outline=True)):
             space = space_of(
                 self.make(), settings=self._settings, constraints=self._constraints, graphs=self.graphs
             )

@@ -35,11 +35,13 @@ class Building:
     """What constructors build: the candidates of one architecture (`arch`), or all of them (None).
 
     `affine` says whether the BatchNorms of candidate operations get a scale and a shift; in a mixture these
-    would only rescale the architecture parameters.
+    would only rescale the architecture parameters. `outline` says that only the decisions will be looked at,
+    so that candidates without decisions in them may be left out.
     """
 
     arch: Architecture | None = None
     affine: bool = True
+    outline: bool = False
 
 
 _EVERYTHING = Building()

@@ -5,6 +5,8 @@ https://arxiv.org/abs/2001.00326. BatchNorms have scale and shift unless a mixtu
 `Building`).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,32 +35,46 @@ class ReLUConvBN(nn.Sequential):
 
 
 class DilConv(nn.Sequential):
-    """ReLU, depthwise convolution (dilated if `dilation` > 1), pointwise convolution, BatchNorm."""
+    """ReLU, depthwise convolution (dilated if `dilation` > 1), pointwise convolution to `out` channels (None:
+    as many as come in), BatchNorm.
+    """
 
-    def __init__(self, channels: int, kernel: int, stride: int, dilation: int) -> None:
+    def __init__(
+        self, channels: int, kernel: int, stride: int, dilation: int, *, out: int | None = None
+    ) -> None:
         padding = dilation * (kernel // 2)
+        out = out or channels
         super().__init__(
             nn.ReLU(),
             nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            batch_norm(channels),
+            nn.Conv2d(channels, out, 1, bias=False),
+            batch_norm(out),
         )
 
 
 class SepConv(nn.Sequential):
-    """Two depthwise-separable convolutions in a row, the first with the stride."""
+    """Two depthwise-separable convolutions in a row, the first with the stride and the change of width."""
 
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(DilConv(channels, kernel, stride, 1), DilConv(channels, kernel, 1, 1))
+    def __init__(self, channels: int, kernel: int, stride: int, *, out: int | None = None) -> None:
+        super().__init__(
+            DilConv(channels, kernel, stride, 1, out=out), DilConv(out or channels, kernel, 1, 1)
+        )
 
 
 class FactorizedReduce(nn.Module):
-    """Halves the image by two 1×1 convolutions, the second looking one pixel further right and down."""
+    """Halves the image by two 1×1 convolutions, the second looking one pixel further right and down.
 
-    def __init__(self, in_: int, out: int) -> None:
+    Instead of a number of channels `in_` may be a function `(out, stride)` that makes the convolutions.
+    """
+
+    def __init__(self, in_: int | Callable[[int, int], nn.Module], out: int) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv2d(in_, out // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(in_, out - out // 2, 1, stride=2, bias=False)
+
+        def conv(width: int) -> nn.Module:
+            return nn.Conv2d(in_, width, 1, 2, bias=False) if isinstance(in_, int) else in_(width, 2)
+
+        self.conv_1 = conv(out // 2)
+        self.conv_2 = conv(out - out // 2)
         self.bn = batch_norm(out)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
