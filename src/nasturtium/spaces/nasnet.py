@@ -1,0 +1,109 @@
+"""The NASNet space (Zoph et al. 2018, https://arxiv.org/abs/1707.07012).
+
+A normal and a reduction cell of five blocks; each block adds two of 13 operations, each on one of the states
+before it, and the states that no block uses are concatenated. The paper's controller also chooses how a block
+combines its two sides, by adding or by concatenating them; all cells that it shows add, and so do all here.
+
+The network that the authors released for NASNet-A joins more than loose ends: also the first input of a
+normal cell and the second block of a reduction cell, which its blocks do use. That is where the published
+names come from (4 @ 1056 is 4 cells a stage and 6·4·44 channels in the end); `as_released` 1 does so too.
+"""
+
+from dataclasses import replace
+
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.space.architecture import Architecture
+from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.darts import Genotype
+from nasturtium.spaces.pair_network import NORMAL, REDUCE, PairNetwork, pair_graphs, to_genotype
+from nasturtium.spaces.pair_network import from_genotype as read_genotype
+
+OPERATIONS = (
+    "skip_connect",
+    "conv_3x1_1x3",
+    "conv_7x1_1x7",
+    "dilated_conv_3x3",
+    "avg_pool_3x3",
+    "max_pool_3x3",
+    "max_pool_5x5",
+    "max_pool_7x7",
+    "conv_1x1",
+    "conv_3x3",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "sep_conv_7x7",
+)
+RELEASED = (replace(NORMAL, always=(0,)), replace(REDUCE, always=(3,)))
+
+
+@space(
+    "nasnet",
+    summary="normal and reduction cell of 5 blocks, two of 13 operations each",
+    paper="https://arxiv.org/abs/1707.07012",
+    small={"channels": 4, "repeats": 1},
+)
+def nasnet(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    channels: int = 32,
+    repeats: int = 6,
+    imagenet: int = 0,
+    as_released: int = 0,
+) -> Blueprint:
+    """The published size for CIFAR-10 is 6 cells a stage and 32 channels (6 @ 768).
+
+    `imagenet` takes the stem for large images with that many channels: 32 in 4 @ 1056 (44 channels, 4 cells a
+    stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images under 8×8, or 32×32 with that stem.
+    """
+    require_image("nasnet", input_shape, 32 if imagenet else 8)
+    return Blueprint(
+        lambda: PairNetwork(
+            input_shape,
+            classes,
+            OPERATIONS,
+            channels=channels,
+            repeats=repeats,
+            stem=imagenet or 3 * channels,
+            imagenet=bool(imagenet),
+            ends=RELEASED if as_released else (NORMAL, REDUCE),
+        ),
+        notation=lambda arch: repr(to_genotype(arch)),
+        graphs=pair_graphs,
+    )
+
+
+def from_genotype(genotype: object) -> Architecture:
+    """The architecture of a genotype; raises `UsageError` naming what is wrong (see `pair_network`)."""
+    return read_genotype(genotype, OPERATIONS)
+
+
+NASNET_A = Genotype(
+    normal=[
+        ("sep_conv_5x5", 1),
+        ("sep_conv_3x3", 0),
+        ("sep_conv_5x5", 0),
+        ("sep_conv_3x3", 0),
+        ("avg_pool_3x3", 1),
+        ("skip_connect", 0),
+        ("avg_pool_3x3", 0),
+        ("avg_pool_3x3", 0),
+        ("sep_conv_3x3", 1),
+        ("skip_connect", 1),
+    ],
+    normal_concat=[2, 3, 4, 5, 6],
+    reduce=[
+        ("sep_conv_5x5", 1),
+        ("sep_conv_7x7", 0),
+        ("max_pool_3x3", 1),
+        ("sep_conv_7x7", 0),
+        ("avg_pool_3x3", 1),
+        ("sep_conv_5x5", 0),
+        ("skip_connect", 3),
+        ("avg_pool_3x3", 2),
+        ("sep_conv_3x3", 2),
+        ("max_pool_3x3", 1),
+    ],
+    reduce_concat=[4, 5, 6],
+)
+"""The best cells that the authors found."""

@@ -1,0 +1,196 @@
+"""What the spaces of NASNet's kind share: two cells of blocks, stacked as Zoph et al. stack them
+(2018, https://arxiv.org/abs/1707.07012), and their notation.
+
+Three stages of `repeats` normal cells with a reduction cell before the second and the third; a reduction cell
+doubles the channels. An input is preprocessed by a factorised reduction if it is twice as large as the other,
+else by ReLU, 1×1 convolution and BatchNorm; the first cell takes the stem's output as it is for the cell
+before the previous one, which it doesn't have. For large images (`imagenet`) the stem's convolution has
+stride 2 and two more reduction cells follow it, with a quarter and a half of the channels.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.modules.joined import Output
+from nasturtium.modules.nasnet_ops import PAIR_OPS
+from nasturtium.modules.ops import FactorizedReduce, batch_norm
+from nasturtium.modules.pair_cell import SIDES, LooseEnds, PairCell, input_of, pair_graph
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
+from nasturtium.space.decision import Value
+from nasturtium.spaces.darts import Genotype
+
+BLOCKS = 5
+NORMAL, REDUCE = LooseEnds("normal", BLOCKS), LooseEnds("reduce", BLOCKS)
+
+
+class PreparedCell(nn.Module):
+    """A cell with what brings its inputs, the outputs of the two cells before, to size.
+
+    `before` None: there is one cell before only, and its output is used as it is.
+    """
+
+    def __init__(
+        self,
+        ends: LooseEnds,
+        ops: Sequence[str],
+        before: Output | None,
+        previous: Output,
+        channels: int,
+        *,
+        stride: int,
+        after_reduction: bool,
+    ) -> None:
+        super().__init__()
+        self.preprocess0: nn.Module = nn.Identity()
+        width = previous.width if before is None else channels
+        if before is not None:
+            self.preprocess0 = (
+                FactorizedReduce(before.conv, channels)
+                if after_reduction
+                else nn.Sequential(nn.ReLU(), before.conv(channels), batch_norm(channels))
+            )
+        self.preprocess1 = nn.Sequential(nn.ReLU(), previous.conv(channels), batch_norm(channels))
+        chosen = {op: PAIR_OPS[op] for op in ops}
+        self.cell = PairCell(ends, chosen, (width, channels), channels, stride=stride)
+        self.output = Output(channels, ends)
+
+    def forward(self, x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:
+        """The outputs of the two cells before this one → B×(loose ends·channels)×H'×W'."""
+        return self.cell(self.preprocess0(x_BCHW), self.preprocess1(y_BCHW))
+
+
+class PairNetwork(nn.Module):
+    """Stem, cells, classifier.
+
+    `ends` are the loose ends of a normal and of a reduction cell; `stem` is the number of channels that the
+    stem gives, `imagenet` says that it is that for large images.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        ops: Sequence[str],
+        *,
+        channels: int,
+        repeats: int,
+        stem: int,
+        imagenet: bool = False,
+        ends: tuple[LooseEnds, LooseEnds] = (NORMAL, REDUCE),
+    ) -> None:
+        super().__init__()
+        conv = (
+            nn.Conv2d(input_shape[0], stem, 3, 2, bias=False)
+            if imagenet
+            else nn.Conv2d(input_shape[0], stem, 3, padding=1, bias=False)
+        )
+        self.stem = nn.Sequential(conv, nn.BatchNorm2d(stem))
+        before, previous, after_reduction = None, Output(stem), False
+        self.cells = nn.ModuleList()
+        for reduction, width in _plan(channels, repeats, imagenet):
+            cell = PreparedCell(
+                ends[reduction],
+                ops,
+                before,
+                previous,
+                width,
+                stride=2 if reduction else 1,
+                after_reduction=after_reduction,
+            )
+            self.cells.append(cell)
+            before, previous, after_reduction = previous, cell.output, reduction
+        self.activation = nn.ReLU()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = previous.linear(classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Images B×C×H×W → logits B×classes."""
+        x = y = self.stem(x_BCHW)
+        for cell in self.cells:
+            x, y = y, cell(x, y)
+        return self.classifier(self.pool(self.activation(y)).flatten(1))
+
+
+def _plan(channels: int, repeats: int, imagenet: bool) -> list[tuple[bool, int]]:
+    """Of each cell whether it reduces, and its channels."""
+    plan = [(True, channels // 4), (True, channels // 2)] if imagenet else []
+    for stage in range(3):
+        width = channels * 2**stage
+        plan += [(True, width)] if stage else []
+        plan += [(False, width)] * repeats
+    return plan
+
+
+def pair_graphs(arch: Architecture) -> list[CellGraph]:
+    """Both cells, each with its loose ends as output."""
+    return [pair_graph(arch, NORMAL), pair_graph(arch, REDUCE)]
+
+
+def to_genotype(arch: Architecture) -> Genotype:
+    """An architecture in the classic notation: per cell the (operation, state) pairs of its blocks, left side
+    first, and the states that are joined.
+    """
+    normal, reduce = (
+        [
+            (str(arch[f"{ends.cell}/{i}/{side}/op"]), int(str(arch[f"{ends.cell}/{i}/{side}/input"])))
+            for i in ends.nodes()
+            for side in SIDES
+        ]
+        for ends in (NORMAL, REDUCE)
+    )
+    return Genotype(normal, list(NORMAL.states(arch)), reduce, list(REDUCE.states(arch)))
+
+
+def from_genotype(genotype: Any, ops: Sequence[str]) -> Architecture:
+    """The architecture of a genotype (a `Genotype`, another tuple of its four fields, or a mapping of them).
+
+    Raises `UsageError` naming the cell, block and side for an operation that is not among `ops`, a state that
+    does not come before its block, a wrong number of pairs, or joined states that are not the loose ends.
+    """
+    if not isinstance(genotype, dict | list | tuple):
+        raise UsageError(f"expected a genotype with {', '.join(Genotype._fields)}, got {genotype!r}")
+    fields = genotype if isinstance(genotype, dict) else dict(zip(Genotype._fields, genotype, strict=False))
+    values: dict[str, Value] = {}
+    for ends in (NORMAL, REDUCE):
+        if ends.cell not in fields:
+            raise UsageError(f"genotype without a {ends.cell!r} cell")
+        values |= _cell(ends, fields[ends.cell], ops)
+        joined, loose = fields.get(f"{ends.cell}_concat"), list(ends.states(values))
+        if joined is not None and list(joined) != loose:
+            raise UsageError(
+                f"genotype cell {ends.cell!r} joins {list(joined)}, but the states that no block uses are"
+                f" {loose}"
+            )
+    return Architecture(values)
+
+
+def _cell(ends: LooseEnds, pairs: Any, ops: Sequence[str]) -> dict[str, Value]:
+    needed = len(SIDES) * ends.blocks
+    if not isinstance(pairs, list | tuple) or len(pairs) != needed:
+        found = len(pairs) if isinstance(pairs, list | tuple) else repr(pairs)
+        raise UsageError(f"genotype cell {ends.cell!r} has {found} pairs; it needs {needed}, two a block")
+    values: dict[str, Value] = {}
+    for at, pair in enumerate(pairs):
+        node, side = ends.nodes()[at // 2], SIDES[at % 2]
+        if not isinstance(pair, list | tuple) or list(map(type, pair)) != [str, int]:
+            raise UsageError(
+                f"cell {ends.cell!r} has {pair!r} on the {side} of block {node}; expected (operation, state)"
+            )
+        values |= pair_values(ends.cell, node, side, pair[0], pair[1], ops)
+    return values
+
+
+def pair_values(
+    cell: str, node: int, side: str, op: str, source: int, ops: Sequence[str]
+) -> dict[str, Value]:
+    """The two decisions of one side of a block; raises `UsageError` if it can't be so."""
+    place = f"'{cell}/{node}/{side}'"
+    if op not in ops:
+        raise UsageError(f"{place} got operation {op!r}: {did_you_mean(op, ops)}")
+    if not 0 <= source < node:
+        raise UsageError(f"{place} uses state {source}; block {node} can only use states 0 to {node - 1}")
+    return {input_of(cell, node, side).name: source, f"{cell}/{node}/{side}/op": op}
