@@ -28,8 +28,10 @@ FAMILIES = {
     "max pooling": GREEN,
     "average pooling": PINK,
     "skip connection": GREY,
+    "activation": ORANGE,
     "other operation": BROWN,
 }
+ACTIVATIONS = ("relu", "relu6", "silu", "mish", "gelu", "hardswish", "tanh", "sigmoid")
 NOTHING = ("none", "zero", "null")
 SHORT = {"skip connect": "skip", "identity": "skip"}
 
@@ -55,6 +57,8 @@ def readable(op: str) -> str:
 
 def family(op: str) -> str:
     """The kind of an operation, by which drawings colour it."""
+    if op.lower() in ACTIVATIONS:
+        return "activation"
     for sign, name in {
         "sep": "separable convolution",
         "dil": "dilated convolution",
