@@ -48,7 +48,7 @@ class OneOf(Choice):
         assert not isinstance(option, tuple)
         return inner(self.candidate(option))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The gated sum of candidates; `x` as the candidates take it."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The gated sum of candidates; `inputs` as each of them takes them."""
         options = self.decision.options
-        return mix(self.gate(self.decision.name), lambda i: self.candidate(options[i])(x))
+        return mix(self.gate(self.decision.name), lambda i: self.candidate(options[i])(*inputs))
