@@ -1,0 +1,85 @@
+"""What attention does with queries, keys and values that are split into heads, and who may see whom.
+
+Dot products: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762. Relative positions: Shaw et al. 2018,
+https://arxiv.org/abs/1803.02155, for images as in Chen et al. 2021, https://arxiv.org/abs/2107.00651. The
+strided pattern: Child et al. 2019, https://arxiv.org/abs/1904.10509.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class DotProduct(nn.Module):
+    """Softmax of scaled dot products.
+
+    `causal` hides later positions; `mask`, L×L and boolean, says which position (row) sees which (column).
+    """
+
+    mask: Tensor | None
+
+    def __init__(self, *, causal: bool = False, mask: Tensor | None = None) -> None:
+        super().__init__()
+        self.causal = causal
+        self.register_buffer("mask", mask)
+
+    def forward(self, q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor) -> Tensor:
+        """B×H×L×D, a weighted mean of values for each query."""
+        return F.scaled_dot_product_attention(
+            q_BHLD, k_BHLD, v_BHLD, attn_mask=self.mask, is_causal=self.causal
+        )
+
+
+class RelativeDotProduct(nn.Module):
+    """Dot products that know how far apart two patches are, in rows and in columns.
+
+    The first position is a token that belongs to no patch; the others are a grid, row by row. One learned
+    vector per distance is added to the keys, another to the values, the same for all heads. Distances beyond
+    `reach` count as `reach`.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, grid: tuple[int, int], width: int, *, reach: int = 14) -> None:
+        super().__init__()
+        height, across = grid
+        self.scale = width**-0.5
+        self.register_buffer("rows", _distances(torch.arange(height).repeat_interleave(across), reach))
+        self.register_buffer("columns", _distances(torch.arange(across).repeat(height), reach))
+        tables = [nn.Embedding(2 * reach + 2, width) for _ in range(4)]
+        for table in tables:
+            nn.init.trunc_normal_(table.weight, std=0.02)
+        self.key_rows, self.key_columns, self.value_rows, self.value_columns = tables
+
+    def forward(self, q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor) -> Tensor:
+        """B×H×L×D, a weighted mean of values and distance vectors for each query."""
+        keys_LLD = self.key_rows(self.rows) + self.key_columns(self.columns)
+        values_LLD = self.value_rows(self.rows) + self.value_columns(self.columns)
+        near = torch.einsum("bhid,ijd->bhij", q_BHLD, keys_LLD)
+        weights = ((q_BHLD @ k_BHLD.transpose(-2, -1) + near) * self.scale).softmax(-1)
+        return weights @ v_BHLD + torch.einsum("bhij,ijd->bhid", weights, values_LLD)
+
+
+def _distances(places: Tensor, reach: int) -> Tensor:
+    """L×L: 0 where the token takes part, else 1 for `reach` before to 2·reach + 1 for `reach` behind."""
+    apart = (places[None] - places[:, None]).clamp(-reach, reach)
+    return F.pad(apart + reach + 1, (1, 0, 1, 0))
+
+
+def local_mask(length: int, window: int) -> Tensor:
+    """Each position sees itself and the `window` - 1 before it."""
+    back = _back(length)
+    return (back >= 0) & (back < window)
+
+
+def strided_mask(length: int, stride: int) -> Tensor:
+    """Each position sees itself, the `stride` - 1 before it, and every `stride`-th before those."""
+    back = _back(length)
+    return local_mask(length, stride) | ((back >= 0) & (back % stride == 0))
+
+
+def _back(length: int) -> Tensor:
+    """How many steps back from position i (row) position j (column) is."""
+    at = torch.arange(length)
+    return at[:, None] - at

@@ -1,0 +1,100 @@
+"""AutoFormer's three spaces of vision transformers (Chen et al. 2021, https://arxiv.org/abs/2107.00651).
+
+Chosen are width and depth of the network, and for each layer the number of heads and the MLP ratio; queries,
+keys and values are 64 times the number of heads wide. Weights are entangled: every layer has one set, of
+which smaller choices use the first part. Relative positions are learned next to absolute ones, and the
+classifier reads the mean of the patches; the class token only takes part in attention.
+
+Two things are not as published. Images that patches do not divide are padded. The authors' joint layer of
+queries, keys and values has its rows interleaved, so that a slice of it holds the same heads of all three;
+here they are three layers, which is the same function and search space. The tiny network that the authors
+released last has MLP ratios of 3 in some layers, which their tiny space does not offer; `vit` does.
+"""
+
+from dataclasses import replace
+
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.spaces.base import space
+from nasturtium.spaces.vision_transformer import HEAD, Ranges, consecutive, transformer_blueprint
+
+TINY = Ranges((192, 216, 240), (12, 13, 14), (3, 4), (3.5, 4.0), relative=True, pooled=True, eps=1e-5)
+SMALL = replace(TINY, widths=(320, 384, 448), heads=(5, 6, 7), ratios=(3.0, 3.5, 4.0))
+BASE = replace(SMALL, widths=(528, 576, 624), depths=(14, 15, 16), heads=(8, 9, 10))
+
+PAPER = "https://arxiv.org/abs/2107.00651"
+SUMMARY = "vision transformers: width, depth, heads and MLP ratio per layer"
+QUICK = {"patch": 4, "layers": 2, "head": 4}
+
+
+def _sized(ranges: Ranges, layers: int, head: int, absolute: int) -> Ranges:
+    return replace(ranges, depths=consecutive(layers, 3), head=head, relative=not absolute)
+
+
+@space(
+    "autoformer-tiny",
+    summary=f"AutoFormer's tiny {SUMMARY}",
+    paper=PAPER,
+    shape=(3, 224, 224),
+    classes=1000,
+    small=QUICK,
+)
+def autoformer_tiny(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    patch: int = 16,
+    layers: int = 12,
+    head: int = HEAD,
+    absolute: int = 0,
+) -> Blueprint:
+    """Networks of `layers` to `layers` + 2 blocks on patches of `patch`×`patch` pixels.
+
+    `head` is the width of one head, and scales all widths; `absolute` 1 leaves out the relative positions.
+    Raises `UsageError` for images smaller than a patch.
+    """
+    ranges = _sized(TINY, layers, head, absolute)
+    return transformer_blueprint("autoformer-tiny", input_shape, classes, patch, ranges)
+
+
+@space(
+    "autoformer-small",
+    summary=f"AutoFormer's small {SUMMARY}",
+    paper=PAPER,
+    shape=(3, 224, 224),
+    classes=1000,
+    small=QUICK,
+)
+def autoformer_small(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    patch: int = 16,
+    layers: int = 12,
+    head: int = HEAD,
+    absolute: int = 0,
+) -> Blueprint:
+    """The sizes and errors are those of `autoformer_tiny`."""
+    ranges = _sized(SMALL, layers, head, absolute)
+    return transformer_blueprint("autoformer-small", input_shape, classes, patch, ranges)
+
+
+@space(
+    "autoformer-base",
+    summary=f"AutoFormer's base {SUMMARY}",
+    paper=PAPER,
+    shape=(3, 224, 224),
+    classes=1000,
+    small=QUICK,
+)
+def autoformer_base(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    patch: int = 16,
+    layers: int = 14,
+    head: int = HEAD,
+    absolute: int = 0,
+) -> Blueprint:
+    """The sizes and errors are those of `autoformer_tiny`."""
+    ranges = _sized(BASE, layers, head, absolute)
+    return transformer_blueprint("autoformer-base", input_shape, classes, patch, ranges)

@@ -1,0 +1,85 @@
+"""Published figures of vision transformers.
+
+Parameters: timm for DeiT, the paper of AutoFormer (in millions) for its searched networks, whose layers are
+those of the authors' configuration files.
+"""
+
+import pytest
+import torch
+
+from nasturtium.hardware.meters import count_parameters
+from nasturtium.spaces.autoformer import autoformer_base, autoformer_small, autoformer_tiny
+from nasturtium.spaces.vision_transformer import from_list, vit
+
+IMAGES = (3, 224, 224)
+
+
+def parameters(blueprint, width, heads, ratios):
+    with torch.device("meta"):
+        net = blueprint.build(from_list([len(heads), *ratios, *heads, width]), seed=0)
+    return count_parameters(net)
+
+
+DEIT = {
+    "deit_tiny_patch16_224": (192, 3, 5_717_416),
+    "deit_small_patch16_224": (384, 6, 22_050_664),
+    "deit_base_patch16_224": (768, 12, 86_567_656),
+}
+
+
+@pytest.mark.parametrize("name", DEIT)
+def test_deit_is_a_point_of_the_vit_space(name):
+    width, heads, published = DEIT[name]
+    assert parameters(vit(IMAGES, 1000), width, [heads] * 12, [4.0] * 12) == published
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [(autoformer_tiny, "deit_tiny_patch16_224"), (autoformer_small, "deit_small_patch16_224")],
+)
+def test_deit_without_relative_positions_is_in_the_autoformer_spaces(space, name):
+    width, heads, published = DEIT[name]
+    assert parameters(space(IMAGES, 1000, absolute=1), width, [heads] * 12, [4.0] * 12) == published
+
+
+@pytest.mark.parametrize(
+    ("space", "width", "heads", "ratios", "millions"),
+    [
+        (
+            autoformer_tiny,
+            192,
+            [3, 3, 4, 3, 3, 3, 3, 3, 3, 4, 3, 3],
+            [4.0, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 4.0, 4.0, 4.0, 4.0, 4.0],
+            "5.7",
+        ),
+        (
+            autoformer_small,
+            384,
+            [6, 6, 5, 7, 5, 5, 5, 6, 6, 7, 7, 6, 7],
+            [3.0, 3.5, 3.0, 3.5, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.5, 4.0],
+            "22.9",
+        ),
+        (
+            autoformer_base,
+            576,
+            [9, 9, 9, 9, 9, 10, 9, 9, 10, 9, 10, 9, 9, 10],
+            [3.5, 3.5, 4.0, 3.5, 4.0, 3.5, 3.5, 3.0, 4.0, 4.0, 3.0, 4.0, 3.0, 3.5],
+            "53.7",
+        ),
+    ],
+    ids=["tiny", "small", "base"],
+)
+def test_searched_autoformers_have_their_published_parameters(space, width, heads, ratios, millions):
+    assert f"{parameters(space(IMAGES, 1000), width, heads, ratios) / 1e6:.1f}" == millions
+
+
+@pytest.mark.parametrize(
+    ("space", "widths", "per_layer", "depths"),
+    [
+        (autoformer_tiny, 3, 2 * 2, (12, 13, 14)),
+        (autoformer_small, 3, 3 * 3, (12, 13, 14)),
+        (autoformer_base, 3, 3 * 3, (14, 15, 16)),
+    ],
+)
+def test_the_spaces_have_the_size_of_their_published_ranges(space, widths, per_layer, depths):
+    assert space(IMAGES, 1000).space.size() == widths * sum(per_layer**depth for depth in depths)
