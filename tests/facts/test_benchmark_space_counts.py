@@ -1,9 +1,12 @@
 """Figures that the authors of tabular benchmarks published, and that our networks and spaces must have."""
 
+import numpy as np
 import pytest
 import torch
 
 from nasturtium.hardware.meters import count_parameters
+from nasturtium.modules.vertex_cell import wire
+from nasturtium.spaces.nasbench101 import OPS, from_spec, module_hash, nasbench101, to_spec
 from nasturtium.spaces.natsbench_size import from_string as sized
 from nasturtium.spaces.natsbench_size import natsbench_size
 
@@ -28,3 +31,80 @@ def test_natsbench_size_has_its_published_parameters(text, parameters):
 
 def test_natsbench_size_has_its_published_size():
     assert natsbench_size((3, 32, 32), 10).space.size() == 32_768
+
+
+CONV3, CONV1, POOL = OPS
+# the Inception-like cell of the paper: https://github.com/google-research/nasbench, README.md
+INCEPTION = (
+    [
+        [0, 1, 1, 1, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+    ["input", CONV1, CONV3, CONV3, CONV3, POOL, "output"],
+)
+# the first cell of the published table, which is in the order of the hashes
+FIRST = (
+    [
+        [0, 1, 0, 0, 1, 1, 0],
+        [0, 0, 1, 0, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0, 1],
+        [0, 0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+    ["input", CONV3, POOL, CONV3, CONV3, CONV1, "output"],
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "key", "parameters"),
+    [
+        (INCEPTION, "28cfc7874f6d200472e1a9dcd8650aa0", 2_694_282),
+        (FIRST, "00005c142e6f48ac74fdcf73e3439874", 8_555_530),
+    ],
+)
+def test_nasbench101_has_its_published_hashes_and_parameters(cell, key, parameters):
+    arch = from_spec(*cell)
+    assert module_hash(to_spec(arch)) == key
+    with torch.device("meta"):
+        net = nasbench101((3, 32, 32), 10).build(arch, seed=0)
+    assert count_parameters(net) == parameters
+
+
+@pytest.mark.parametrize(
+    ("vertices", "edges", "channels", "widths"),
+    [
+        (4, [(0, 1), (1, 2), (2, 3)], 16, [16, 16]),
+        (5, [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4)], 8, [8, 8, 8]),
+        (4, [(0, 1), (0, 2), (1, 3), (2, 3)], 8, [4, 4]),
+        (4, [(0, 1), (0, 2), (1, 3), (2, 3)], 15, [8, 7]),
+        (5, [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)], 8, [3, 3, 2]),
+        (5, [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)], 15, [5, 5, 5]),
+        (5, [(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)], 9, [5, 5, 4]),
+        (5, [(0, 1), (0, 3), (1, 2), (1, 4), (2, 3), (3, 4)], 15, [8, 7, 7]),
+    ],
+)
+def test_nasbench101_vertices_have_their_published_channels(vertices, edges, channels, widths):
+    """The cases of the authors' own test, `model_builder_test.py`."""
+    found = wire(edges, vertices - 1, channels).widths
+    assert [found[v] for v in range(1, vertices - 1)] == widths
+
+
+def test_nasbench101_counts_every_matrix():
+    """Against a direct count: 2²¹ upper triangular matrices, and 3⁵ choices of operations for each."""
+    pairs = [(s, t) for t in range(1, 7) for s in range(t)]
+    bits = np.arange(2 ** len(pairs))
+    there = {pair: (bits >> i & 1).astype(bool) for i, pair in enumerate(pairs)}
+    ways = [np.ones(len(bits), dtype=bool)]
+    for t in range(1, 7):
+        ways.append(np.logical_or.reduce([ways[s] & there[s, t] for s in range(t)]))
+    edges = np.sum([on.astype(np.int8) for on in there.values()], axis=0, dtype=np.int8)
+    matrices = int((ways[-1] & (edges <= 9)).sum())
+    assert matrices == 573_494
+    assert nasbench101((3, 32, 32), 10).space.size() == matrices * 3**5
