@@ -67,7 +67,8 @@ class PairNetwork(nn.Module):
     """Stem, cells, classifier.
 
     `ends` are the loose ends of a normal and of a reduction cell; `stem` is the number of channels that the
-    stem gives, `imagenet` says that it is that for large images.
+    stem gives, `imagenet` says that it is that for large images. With `raw_first` the first cell has one of
+    its inputs without preprocessing.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class PairNetwork(nn.Module):
         repeats: int,
         stem: int,
         imagenet: bool = False,
+        raw_first: bool = True,
         ends: tuple[LooseEnds, LooseEnds] = (NORMAL, REDUCE),
     ) -> None:
         super().__init__()
@@ -89,7 +91,8 @@ class PairNetwork(nn.Module):
             else nn.Conv2d(input_shape[0], stem, 3, padding=1, bias=False)
         )
         self.stem = nn.Sequential(conv, nn.BatchNorm2d(stem))
-        before, previous, after_reduction = None, Output(stem), False
+        previous, after_reduction = Output(stem), False
+        before = None if raw_first else previous
         self.cells = nn.ModuleList()
         for reduction, width in _plan(channels, repeats, imagenet):
             cell = PreparedCell(
