@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from nasturtium.report.layers import Box, Key, Link, Place, place
-from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, NOTHING, family, readable
-from nasturtium.space.cell_graph import CellGraph
+from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, family, readable
+from nasturtium.space.cell_graph import NOTHING, CellGraph
 
 FONT = 10.0
 JOIN = "#9aa3ad"

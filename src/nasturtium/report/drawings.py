@@ -11,8 +11,8 @@ from matplotlib.path import Path
 
 from nasturtium.report.arrange import FONT, JOIN, Drawing, Line, arrange
 from nasturtium.report.layers import Key
-from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, NOTHING, WIDTH, Dash, family, new_figure
-from nasturtium.space.cell_graph import CellGraph
+from nasturtium.report.style import FAINT, FAMILIES, GREY, INK, WIDTH, Dash, family, new_figure
+from nasturtium.space.cell_graph import NOTHING, CellGraph
 
 MARGIN = 0.15
 HEAD = 0.1

@@ -35,8 +35,7 @@ def exhibit(info: Info, space: SearchSpace, arch: Architecture, notation: str | 
     pictures = [cell_picture(i, graph) for i, graph in enumerate(graphs, start=1)]
     others = other_decisions(arch, graphs)
     if others:
-        cells = tuple(f"{graph.name}/" for graph in graphs)
-        outside = [d for name, d in space.decisions.items() if not name.startswith(cells)]
+        outside = [d for n, d in space.decisions.items() if not any(graph.shows(n) for graph in graphs)]
         words = "; ".join(f"{name}: {value}" for name, value in others.items())
         note = "A darker box is further along the options of its decision; what is switched off is blank."
         figure = table_figure(decision_table(arch, outside))

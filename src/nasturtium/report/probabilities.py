@@ -15,7 +15,6 @@ from nasturtium.report.style import (
     GREEN,
     GREY,
     INK,
-    NOTHING,
     ORANGE,
     PINK,
     RED,
@@ -32,7 +31,7 @@ from nasturtium.report.style import (
     whole_numbers,
 )
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import cell_of, edge_of
+from nasturtium.space.cell_graph import NOTHING, cell_of, edge_of
 from nasturtium.space.decision import Decision, members
 from nasturtium.space.search_space import SearchSpace
 

@@ -32,7 +32,6 @@ FAMILIES = {
     "other operation": BROWN,
 }
 ACTIVATIONS = ("relu", "relu6", "silu", "mish", "gelu", "hardswish", "tanh", "sigmoid")
-NOTHING = ("none", "zero", "null")
 SHORT = {"skip connect": "skip", "identity": "skip"}
 
 

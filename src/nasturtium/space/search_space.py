@@ -3,19 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph, NamedCell, named_cells
 from nasturtium.space.conditions import ALWAYS, Condition, When, active, in_order, reads
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.counting import Compiler, Product, TooEntangled
 from nasturtium.space.decision import Decision, Option, Value, members
-
-if TYPE_CHECKING:
-    from nasturtium.space.cell_graph import CellGraph
 
 Crossover = Literal["uniform", "single-point", "cell"]
 MOST_REPAIRS = 100  # changes that may break a constraint before we start afresh
@@ -37,7 +35,7 @@ class SearchSpace:
         conditions: Mapping[str, Condition] | None = None,
         constraints: Sequence[Constraint] = (),
         *,
-        graphs: "Callable[[Architecture], Sequence[CellGraph]] | None" = None,
+        graphs: Callable[[Architecture], Sequence[CellGraph]] | None = None,
     ) -> None:
         self.graphs = graphs
         self.decisions: dict[str, Decision] = {d.name: d for d in decisions}
@@ -256,6 +254,11 @@ class SearchSpace:
         return next(filter(None, (c.violation(values) for c in self.constraints)), None)
 
     # --- other views
+    @cached_property
+    def named_cells(self) -> dict[str, NamedCell]:
+        """The cells that the names of decisions tell, see `CellGraph`."""
+        return named_cells(self.decisions)
+
     def restrict(self, options: Mapping[str, Collection[Option]]) -> "SearchSpace":
         """The same space with fewer options for the named decisions."""
         for name in options:
