@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.space import canonical
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import CellGraph, NamedCell, named_cells
+from nasturtium.space.cell_graph import CellGraph, NamedCell, cell_graphs, named_cells
 from nasturtium.space.conditions import ALWAYS, Condition, When, active, in_order, reads
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.counting import Compiler, Product, TooEntangled
@@ -289,6 +290,14 @@ class SearchSpace:
             ],
             dtype=np.float32,
         )
+
+    def canonical(self, arch: Architecture, kind: str = "graph") -> str:
+        """A text that architectures share whose cells compute the same function and which otherwise decide
+        the same.
+
+        `kind` "written" takes cells for the same as NAS-Bench-201 counts them; see the module `canonical`.
+        """
+        return canonical.key(arch, cell_graphs(arch, self), kind)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, to be stored beside a run and compared when it is resumed.

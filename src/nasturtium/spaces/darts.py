@@ -14,6 +14,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, FactorizedReduce, ReLUConvBN, batch_norm
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph, input_labels
 from nasturtium.space.decision import Value, members
 from nasturtium.spaces.base import require_image, space
 
@@ -181,7 +182,27 @@ def darts(
             input_shape, classes, channels=channels, cells=cells, stem=stem, auxiliary=bool(auxiliary)
         ),
         notation=lambda arch: repr(to_genotype(arch)),
+        graphs=to_graphs,
     )
+
+
+def to_graphs(arch: Architecture) -> tuple[CellGraph, ...]:
+    """The normal and the reduction cell, in which skip connections from the cell's inputs have weights."""
+    genotype, graphs = to_genotype(arch), []
+    for cell, pairs in (("normal", genotype.normal), ("reduce", genotype.reduce)):
+        graphs.append(
+            CellGraph(
+                cell,
+                inputs=2,
+                nodes=(*input_labels(2), *map(str, JOINED)),
+                edges=tuple((source, 2 + i // 2, op) for i, (op, source) in enumerate(pairs)),
+                output=tuple(JOINED),
+                identity=("skip_connect",),
+                keeps_size=cell == "normal",
+                decisions=tuple(name for name in arch if name.startswith(f"{cell}/")),
+            )
+        )
+    return tuple(graphs)
 
 
 class Genotype(NamedTuple):

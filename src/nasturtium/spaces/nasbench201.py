@@ -13,9 +13,11 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, space
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = {f"cell/{node}<-{j}": (j, node) for node in (1, 2, 3) for j in range(node)}
 PRIMITIVES = {name: OPS.get(name) for name in NAMES}
 
 
@@ -80,7 +82,25 @@ def nasbench201(
     """The published sizes are 16 channels and 5 cells a stage. Raises `UsageError` for images under 8×8."""
     require_image("nasbench201", input_shape)
     return Blueprint(
-        lambda: TopologyNetwork(input_shape, classes, channels=channels, cells=cells), notation=to_string
+        lambda: TopologyNetwork(input_shape, classes, channels=channels, cells=cells),
+        notation=to_string,
+        graphs=to_graphs,
+    )
+
+
+def to_graphs(arch: Architecture) -> tuple[CellGraph]:
+    """The one cell; it keeps the size of the image, so that a skip connection is an identity everywhere."""
+    return (
+        CellGraph(
+            "cell",
+            inputs=1,
+            nodes=("input", "1", "2", "3"),
+            edges=tuple((j, node, str(arch[name])) for name, (j, node) in EDGES.items()),
+            output=(3,),
+            identity=("skip_connect",),
+            keeps_size=True,
+            decisions=tuple(EDGES),
+        ),
     )
 
 
