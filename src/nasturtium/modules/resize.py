@@ -20,11 +20,9 @@ class Resize(ElasticLayer):
         self.wanted, self.shape = size, (height, width)
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
-        """An `nn.Upsample` to the chosen size; nothing where the images have it."""
+        """A `Bilinear` to the chosen size; nothing where the images have it."""
         shape = self._shape(chosen(self.wanted, arch))
-        if shape == self.shape:
-            return nn.Identity()
-        return nn.Upsample(shape, mode="bilinear", align_corners=False)
+        return nn.Identity() if shape == self.shape else Bilinear(*shape)
 
     def _shape(self, size: int) -> tuple[int, int]:
         height, width = self.shape
@@ -34,6 +32,20 @@ class Resize(ElasticLayer):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """B×C×H×W → B×C×H'×W' at the gated size."""
         shape = self._shape(self.size(self.wanted))
-        if shape == self.shape:
-            return x_BCHW
-        return F.interpolate(x_BCHW, shape, mode="bilinear", align_corners=False)
+        return x_BCHW if shape == self.shape else _bilinear(x_BCHW, shape)
+
+
+class Bilinear(nn.Module):
+    """Brings images to `height`×`width`."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.shape = (height, width)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """B×C×H×W → B×C×height×width."""
+        return _bilinear(x_BCHW, self.shape)
+
+
+def _bilinear(x_BCHW: Tensor, shape: tuple[int, int]) -> Tensor:
+    return F.interpolate(x_BCHW, shape, mode="bilinear", align_corners=False)

@@ -58,12 +58,13 @@ def layer(name: str, in_: int, out: int, stride: int) -> OneOf:
     def plain(kernel: int, expansion: int) -> Callable[[], nn.Module]:
         return lambda: residual(inverted(in_, expansion * in_, out, kernel, stride=stride), in_, out, stride)
 
+    def in_groups(kernel: int) -> Callable[[], nn.Module]:
+        return lambda: residual(grouped(in_, out, kernel, stride), in_, out, stride)
+
     candidates: dict[Option, Callable[[], nn.Module]] = {}
     for kernel in (3, 5):
         candidates[f"k{kernel}_e1"] = plain(kernel, 1)
-        candidates[f"k{kernel}_e1_g2"] = lambda kernel=kernel: residual(
-            grouped(in_, out, kernel, stride), in_, out, stride
-        )
+        candidates[f"k{kernel}_e1_g2"] = in_groups(kernel)
         candidates[f"k{kernel}_e3"] = plain(kernel, 3)
         candidates[f"k{kernel}_e6"] = plain(kernel, 6)
     candidates["skip"] = skip
