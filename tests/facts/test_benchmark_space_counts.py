@@ -9,6 +9,8 @@ from nasturtium.modules.vertex_cell import wire
 from nasturtium.spaces.nasbench101 import OPS, from_spec, module_hash, nasbench101, to_spec
 from nasturtium.spaces.natsbench_size import from_string as sized
 from nasturtium.spaces.natsbench_size import natsbench_size
+from nasturtium.spaces.transnasbench101_macro import transnasbench101_macro
+from nasturtium.spaces.transnasbench101_micro import transnasbench101_micro
 
 
 @pytest.mark.parametrize(
@@ -108,3 +110,8 @@ def test_nasbench101_counts_every_matrix():
     matrices = int((ways[-1] & (edges <= 9)).sum())
     assert matrices == 573_494
     assert nasbench101((3, 32, 32), 10).space.size() == matrices * 3**5
+
+
+def test_transnasbench101_has_its_published_sizes():
+    assert transnasbench101_macro((3, 256, 256), 75).space.size() == 3_256
+    assert transnasbench101_micro((3, 256, 256), 75).space.size() == 4_096

@@ -83,6 +83,7 @@ def test_a_shortcut_projects_only_where_the_shape_changes():
     shortcut = ElasticShortcut(4, 4)
     x = torch.rand(1, 4, 3, 3)
     assert shortcut(x) is x
+    assert list(shortcut.parameters()) == []
 
 
 def test_a_computed_size_needs_gates_with_one_option():
