@@ -1,5 +1,9 @@
 """Figures that the authors of tabular benchmarks published, and that our networks and spaces must have."""
 
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +114,29 @@ def test_nasbench101_counts_every_matrix():
     matrices = int((ways[-1] & (edges <= 9)).sum())
     assert matrices == 573_494
     assert nasbench101((3, 32, 32), 10).space.size() == matrices * 3**5
+
+
+def enumeration() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "nasbench101_enumeration.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_cells_differ_by_integers_as_by_their_module_hashes():
+    script = enumeration()
+    quick, exact = (list(script.counted(5, 9, md5=md5)) for md5 in (False, True))
+    assert quick == exact
+    assert [different for *_, different in quick] == [1, 6, 84, 2441]
+
+
+@pytest.mark.slow
+def test_nasbench101_has_its_published_number_of_different_cells():
+    script = enumeration()
+    assert sum(different for *_, different in script.counted(7, 9, md5=False)) == 423_624
+    assert list(script.counted(6, 9, md5=False))[-1] == list(script.counted(6, 9, md5=True))[-1]
 
 
 def test_transnasbench101_has_its_published_sizes():
