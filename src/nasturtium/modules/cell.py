@@ -20,7 +20,7 @@ class Cell(nn.Module):
     Node `i` adds edges from `k` of the earlier states (decision `<name>/<i>/inputs`), or from all of them
     (`k` None); the edge from state `j` is decision `<name>/<i><-<j>`. Cells of the same name share their
     structure. With `stride` 2 the edges from the cell's inputs reduce the image. The output is all nodes
-    concatenated along channels, or the last one.
+    concatenated along channels, their mean, or the last one.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Cell(nn.Module):
         inputs: int = 2,
         stride: int = 1,
         null: bool = False,
-        output: Literal["concat", "last"] = "concat",
+        output: Literal["concat", "mean", "last"] = "concat",
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -51,14 +51,18 @@ class Cell(nn.Module):
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """`inputs` are tensors B×C×H×W; returns B×(nodes·C)×H'×W', or B×C×H'×W' for the last node."""
+        """`inputs` are tensors B×C×H×W; returns B×(nodes·C)×H'×W' concatenated, else B×C×H'×W'."""
         states = [inputs[i] for i in range(self.inputs)]
         if any(isinstance(node, Node) and node.mixes() for node in self.nodes):
             self._mix(states)
         else:
             for node in self.nodes:
                 states.append(node(states))
-        return torch.cat(states[self.inputs :], dim=1) if self.output == "concat" else states[-1]
+        if self.output == "concat":
+            return torch.cat(states[self.inputs :], dim=1)
+        if self.output == "mean":
+            return add(states[self.inputs :]) / len(self.nodes)
+        return states[-1]
 
     def _mix(self, states: list[Tensor]) -> None:
         """Append the nodes; the edges that leave one state are run together."""
