@@ -7,9 +7,9 @@ and has BatchNorms without scale; what is here follows the paper.
 
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import space
 from nasturtium.spaces.darts import Genotype
-from nasturtium.spaces.pair_network import PairNetwork, pair_graphs, to_genotype
+from nasturtium.spaces.pair_network import PairNetwork, pair_graphs, require_sizes, to_genotype
 from nasturtium.spaces.pair_network import from_genotype as read_genotype
 
 OPERATIONS = (
@@ -43,7 +43,7 @@ def amoebanet(
     `imagenet` takes the stem for large images with that many channels. Raises `UsageError` for images under
     8×8, or 32×32 with that stem.
     """
-    require_image("amoebanet", input_shape, 32 if imagenet else 8)
+    require_sizes("amoebanet", input_shape, channels, imagenet)
     return Blueprint(
         lambda: PairNetwork(
             input_shape,

@@ -13,9 +13,16 @@ from dataclasses import replace
 
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import space
 from nasturtium.spaces.darts import Genotype
-from nasturtium.spaces.pair_network import NORMAL, REDUCE, PairNetwork, pair_graphs, to_genotype
+from nasturtium.spaces.pair_network import (
+    NORMAL,
+    REDUCE,
+    PairNetwork,
+    pair_graphs,
+    require_sizes,
+    to_genotype,
+)
 from nasturtium.spaces.pair_network import from_genotype as read_genotype
 
 OPERATIONS = (
@@ -56,7 +63,7 @@ def nasnet(
     `imagenet` takes the stem for large images with that many channels: 32 in 4 @ 1056 (44 channels, 4 cells a
     stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images under 8×8, or 32×32 with that stem.
     """
-    require_image("nasnet", input_shape, 32 if imagenet else 8)
+    require_sizes("nasnet", input_shape, channels, imagenet)
     return Blueprint(
         lambda: PairNetwork(
             input_shape,

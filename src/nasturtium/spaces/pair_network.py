@@ -21,6 +21,7 @@ from nasturtium.modules.pair_cell import SIDES, LooseEnds, PairCell, input_of, p
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.decision import Value
+from nasturtium.spaces.base import require_image
 from nasturtium.spaces.darts import Genotype
 
 BLOCKS = 5
@@ -116,6 +117,18 @@ class PairNetwork(nn.Module):
         for cell in self.cells:
             x, y = y, cell(x, y)
         return self.classifier(self.pool(self.activation(y)).flatten(1))
+
+
+def require_sizes(name: str, input_shape: tuple[int, int, int], channels: int, imagenet: int) -> None:
+    """Raise `UsageError` if images or channels are too few for space `name`, with the stem for large images
+    or without.
+    """
+    require_image(name, input_shape, 32 if imagenet else 8)
+    if imagenet and channels < 8:
+        raise UsageError(
+            f"space {name!r}: network size 'channels' must be at least 8 with 'imagenet', whose first cell"
+            f" has a quarter of them; got {channels}"
+        )
 
 
 def _plan(channels: int, repeats: int, imagenet: bool) -> list[tuple[bool, int]]:
