@@ -1,14 +1,16 @@
-"""Published figures of vision transformers.
+"""Published figures of transformers.
 
 Parameters: timm for DeiT, the paper of AutoFormer (in millions) for its searched networks, whose layers are
-those of the authors' configuration files.
+those of the authors' configuration files, and the released weights of GPT-2 small.
 """
 
 import pytest
 import torch
 
 from nasturtium.hardware.meters import count_parameters
+from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.autoformer import autoformer_base, autoformer_small, autoformer_tiny
+from nasturtium.spaces.language_model import language_model
 from nasturtium.spaces.vision_transformer import from_list, vit
 
 IMAGES = (3, 224, 224)
@@ -83,3 +85,12 @@ def test_searched_autoformers_have_their_published_parameters(space, width, head
 )
 def test_the_spaces_have_the_size_of_their_published_ranges(space, widths, per_layer, depths):
     assert space(IMAGES, 1000).space.size() == widths * sum(per_layer**depth for depth in depths)
+
+
+def test_gpt2_small_is_a_point_of_the_language_model_space():
+    layer = {"heads": 12, "ratio": 4, "attention": "full", "conv": "none", "unit": "gelu", "before": "none"}
+    values = {f"layer{i}/{what}": value for i in range(1, 13) for what, value in layer.items()}
+    arch = Architecture({"network/width": 768, "network/depth": 12} | values)
+    with torch.device("meta"):
+        net = language_model((1024,), 50_257).build(arch, seed=0)
+    assert count_parameters(net) == 124_439_808
