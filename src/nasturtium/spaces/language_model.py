@@ -28,7 +28,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.activations import ACTIVATIONS
 from nasturtium.modules.attention import DotProduct, local_mask, strided_mask
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, Size, derived
+from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.elastic.attention import Attention
 from nasturtium.modules.elastic.causal_conv import ElasticCausalDepthwise
 from nasturtium.modules.elastic.embedding import ElasticEmbedding, ElasticUnembedding
@@ -61,7 +61,7 @@ class PlainUnit(nn.Module):
 class GatedUnit(nn.Module):
     """Multiplies by a gate, which is a projection of the input of the MLP and an activation."""
 
-    def __init__(self, activation: str, width: Size, inside: Size) -> None:
+    def __init__(self, activation: str, width: Own, inside: Own) -> None:
         super().__init__()
         self.gate = ElasticLinear(width, inside)
         self.activation = ACTIVATIONS[activation]()
@@ -86,7 +86,7 @@ class FeedForward(nn.Module):
         return self.down(self.unit(x_BLC, self.up(x_BLC)))
 
 
-def _units(width: Size, inside: Size) -> dict[Option, Callable[[], nn.Module]]:
+def _units(width: Own, inside: Own) -> dict[Option, Callable[[], nn.Module]]:
     plain: dict[Option, Callable[[], nn.Module]] = {name: partial(PlainUnit, name) for name in PLAIN}
     return plain | {name: partial(GatedUnit, gate, width, inside) for name, gate in GATED.items()}
 
@@ -94,7 +94,7 @@ def _units(width: Size, inside: Size) -> dict[Option, Callable[[], nn.Module]]:
 class GatedLinear(nn.Module):
     """A projection times the sigmoid of another, with a shortcut."""
 
-    def __init__(self, width: Size) -> None:
+    def __init__(self, width: Own) -> None:
         super().__init__()
         self.norm = ElasticLayerNorm(width)
         self.values, self.gate = ElasticLinear(width, width), ElasticLinear(width, width)
@@ -108,7 +108,7 @@ class GatedLinear(nn.Module):
 class ConvBranches(nn.Module):
     """The sum of two separable convolutions, and another after it, with a shortcut."""
 
-    def __init__(self, width: Size) -> None:
+    def __init__(self, width: Own) -> None:
         super().__init__()
         self.norm = ElasticLayerNorm(width)
         self.long = nn.Sequential(_separable(width, 11), nn.ReLU())
@@ -121,7 +121,7 @@ class ConvBranches(nn.Module):
         return x_BLC + self.joined(self.long(y) + self.short(y))
 
 
-def _separable(width: Size, kernel: int) -> nn.Module:
+def _separable(width: Own, kernel: int) -> nn.Module:
     return nn.Sequential(ElasticCausalDepthwise(width, kernel), ElasticLinear(width, width))
 
 
@@ -143,7 +143,7 @@ class DecoderBlock(nn.Module):
             },
         )
 
-        def convolution(channels: Size) -> nn.Module:
+        def convolution(channels: Own) -> nn.Module:
             return OneOf(
                 f"{name}/conv",
                 {"none": nn.Identity, "dconv_3": lambda: ElasticCausalDepthwise(channels, 3)},

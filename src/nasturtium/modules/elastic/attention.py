@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.attention import DotProduct
-from nasturtium.modules.dims import Dim, Size, derived, dims_of, evaluate
+from nasturtium.modules.dims import Own, derived, dims_of, evaluate
 from nasturtium.modules.elastic.base import ElasticLayer, chosen
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.space.architecture import Architecture
@@ -24,7 +24,7 @@ class ElasticHeads(ElasticLayer):
     Raises `UsageError` naming both if some width can't be split into some number of heads.
     """
 
-    def __init__(self, width: Size, heads: Size) -> None:
+    def __init__(self, width: Own, heads: Own) -> None:
         super().__init__(width, heads)
         self.width, self.heads = width, heads
         dims = tuple(dict.fromkeys((*dims_of(width), *dims_of(heads))))
@@ -47,7 +47,7 @@ class ElasticHeads(ElasticLayer):
         return x.unflatten(-1, (self.size(self.heads), -1))
 
 
-def _from(size: Size) -> str:
+def _from(size: Own) -> str:
     names = ", ".join(repr(dim.name) for dim in dims_of(size))
     return f" ({names})" if names else ""
 
@@ -61,19 +61,18 @@ class Attention(nn.Module):
 
     def __init__(
         self,
-        width: Size,
-        heads: int | Dim,
+        width: Own,
+        heads: Own,
         *,
         head_width: int | None = None,
         score: nn.Module | None = None,
-        after: Callable[[Size], nn.Module] | None = None,
-        bias: bool = True,
+        after: Callable[[Own], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        inside = width if head_width is None else _times(heads, head_width)
+        inside = width if head_width is None else derived(lambda n: n * head_width, heads)
 
         def projection() -> nn.Module:
-            linear = ElasticLinear(width, inside, bias=bias)
+            linear = ElasticLinear(width, inside)
             return linear if after is None else nn.Sequential(linear, after(inside))
 
         self.query, self.key, self.value = projection(), projection(), projection()
@@ -87,9 +86,3 @@ class Attention(nn.Module):
         k = self.heads(self.key(x_BLC)).transpose(1, 2)
         v = self.heads(self.value(x_BLC)).transpose(1, 2)
         return self.output(self.score(q, k, v).transpose(1, 2).flatten(2))
-
-
-def _times(size: int | Dim, factor: int) -> Size:
-    if isinstance(size, int):
-        return size * factor
-    return derived(lambda n: n * factor, size)
