@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import NasturtiumError, UsageError
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.conditions import When
+from nasturtium.space.conditions import Conjunction, When
 from nasturtium.space.decision import Decision, Option, members
 
 
@@ -84,8 +84,8 @@ class Choice(nn.Module, ABC):
     def decisions(self) -> tuple[Decision, ...]:
         """The decisions made here; the same name elsewhere is the same decision."""
 
-    def branches(self) -> Iterable[tuple[When | None, nn.Module]]:
-        """Children, each with the literal under which it is used (None: always)."""
+    def branches(self) -> Iterable[tuple[When | Conjunction | None, nn.Module]]:
+        """Children, each with the literal, or all the literals, under which it is used (None: always)."""
         return ()
 
     @abstractmethod

@@ -56,5 +56,7 @@ def space_of(
     )
 
 
-def _and(under: Conjunction, literal: When | None) -> Conjunction:
-    return under if literal is None else under | {literal}
+def _and(under: Conjunction, literal: When | Conjunction | None) -> Conjunction:
+    if literal is None:
+        return under
+    return under | (literal if isinstance(literal, frozenset) else {literal})
