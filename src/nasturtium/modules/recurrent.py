@@ -121,7 +121,7 @@ class LooseEnds(Choice):
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """`states` are all states of the cell, B×H each."""
-        used = {int(d.options[i]) for d in self._inputs for i in self.gate(d.name).index}
+        used = {int(self.value(decision)) for decision in self._inputs}
         return self._mean(used)(states)
 
     def _mean(self, used: set[int]) -> MeanOf:
