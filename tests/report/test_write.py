@@ -205,3 +205,10 @@ def test_a_report_needs_neither_torch_nor_pyplot():
     code = f"import sys, nasturtium.report.write; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_many_decisions_outside_of_cells_are_drawn(data, tmp_path):
+    space = SearchSpace([Decision(f"block{i}/kernel", (3, 5, 7), ordered=True) for i in range(12)])
+    arch = space.sample(np.random.default_rng(0))
+    written(replace(data, architecture=arch, search_space=space, cells=(), search_curve=()), tmp_path)
+    assert (tmp_path / "decisions.png").exists()

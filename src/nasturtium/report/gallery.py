@@ -6,10 +6,9 @@ from pathlib import Path
 
 from nasturtium.core.errors import StorageError
 from nasturtium.core.registry import Info
-from nasturtium.report.decision_table import decision_table, table_figure
 from nasturtium.report.html import template
-from nasturtium.report.pictures import cell_picture
-from nasturtium.report.style import Picture, picture
+from nasturtium.report.pictures import cell_picture, decisions_picture
+from nasturtium.report.style import Picture
 from nasturtium.report.write import write_files
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs, other_decisions
@@ -33,13 +32,8 @@ def exhibit(info: Info, space: SearchSpace, arch: Architecture, notation: str | 
     """The cells of `arch` drawn, and a table of what it decides outside of them."""
     graphs = cell_graphs(arch, space)
     pictures = [cell_picture(i, graph) for i, graph in enumerate(graphs, start=1)]
-    others = other_decisions(arch, graphs)
-    if others:
-        outside = [d for n, d in space.decisions.items() if not any(graph.shows(n) for graph in graphs)]
-        words = "; ".join(f"{name}: {value}" for name, value in others.items())
-        note = "A darker box is further along the options of its decision; what is switched off is blank."
-        figure = table_figure(decision_table(arch, outside))
-        pictures.append(picture(figure, "decisions", "Decisions", alt=f"{words}.", note=note))
+    if other_decisions(arch, graphs):
+        pictures.append(decisions_picture(arch, space, graphs))
     return Exhibit(info, space, arch, notation, tuple(pictures))
 
 

@@ -1,14 +1,20 @@
 """All pictures of a report, by the section they belong to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from nasturtium.report.arrange import faded, nothing_edges
 from nasturtium.report.data import ReportData
+from nasturtium.report.decision_table import decision_table, table_figure
 from nasturtium.report.drawings import cell_figure
 from nasturtium.report.plots import search_curves, training_curves, trial_accuracies, verdict_plot
 from nasturtium.report.probabilities import probability_pictures
 from nasturtium.report.style import Picture, picture, readable, slug
-from nasturtium.space.cell_graph import CellGraph
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph, other_decisions
+from nasturtium.space.search_space import SearchSpace
+
+MOST_LISTED = 8  # decisions outside of cells; more are drawn as well
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,29 @@ def draw(data: ReportData) -> Pictures:
     arch, space, curve = data.architecture, data.search_space, data.search_curve
     search = [search_curves(curve)] if curve else []
     training = training_curves(data)
+    found = [cell_picture(i, graph) for i, graph in enumerate(data.cells, start=1)]
+    if arch is not None and len(other_decisions(arch, data.cells)) > MOST_LISTED:
+        found.append(decisions_picture(arch, space, data.cells))
     trials = trial_accuracies(data.searched)
     return Pictures(
         verdict=() if data.verdict is None else (verdict_plot(data.verdict),),
-        cells=tuple(cell_picture(i, graph) for i, graph in enumerate(data.cells, start=1)),
+        cells=tuple(found),
         search=(*search, *(() if trials is None else (trials,))),
         probabilities=probability_pictures(curve, space, arch) if curve else (),
         training=() if training is None else (training,),
+    )
+
+
+def decisions_picture(arch: Architecture, space: SearchSpace, graphs: Sequence[CellGraph]) -> Picture:
+    """The table of what `arch` decides besides its cells `graphs`."""
+    outside = [d for name, d in space.decisions.items() if not any(graph.shows(name) for graph in graphs)]
+    words = "; ".join(f"{name}: {value}" for name, value in other_decisions(arch, graphs).items())
+    return picture(
+        table_figure(decision_table(arch, outside)),
+        "decisions",
+        "Decisions outside of cells" if graphs else "Decisions",
+        alt=f"{words}.",
+        note="A darker box is further along the options of its decision; what is switched off is blank.",
     )
 
 
