@@ -47,7 +47,7 @@ GATED = {"glu": "sigmoid", "geglu": "gelu", "swiglu": "silu"}  # a unit's name â
 
 
 class PlainUnit(nn.Module):
-    """An activation; it does not look at the input of the MLP."""
+    """An activation, which does not look at the input of the MLP."""
 
     def __init__(self, activation: str) -> None:
         super().__init__()
@@ -72,7 +72,10 @@ class GatedUnit(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two projections with a unit between them; all units share the two."""
+    """Two projections with a unit between them.
+
+    In a supernet all units share the two.
+    """
 
     def __init__(self, name: str, width: Dim) -> None:
         super().__init__()
@@ -126,7 +129,7 @@ def _separable(width: Own, kernel: int) -> nn.Module:
 
 
 class DecoderBlock(nn.Module):
-    """What comes before, attention, and an MLP."""
+    """Attention and an MLP with shortcuts around them, after what comes before."""
 
     def __init__(self, name: str, width: Dim, length: int, window: int, stride: int) -> None:
         super().__init__()
