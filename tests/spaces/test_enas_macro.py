@@ -5,7 +5,6 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.enas_macro import ENAS_MACRO, OPERATIONS, enas_macro, from_numbers, to_numbers
 from nasturtium.spaces.enas_micro import ENAS_MICRO
@@ -45,7 +44,7 @@ def test_reductions_come_after_a_third_and_two_thirds_and_take_all_outputs():
         layer.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape[1:])))
     net(torch.rand(2, 3, 16, 16))
     assert sizes == [(4, 16, 16)] * 4 + [(8, 8, 8)] * 4 + [(16, 4, 4)] * 4
-    assert {number: len(reduce) for number, reduce in net.reductions.items()} == {"4": 5, "8": 9}
+    assert {number: len(reduce.each) for number, reduce in net.reductions.items()} == {"4": 5, "8": 9}
 
 
 def test_a_layer_adds_no_skip_connection_that_is_not_chosen():
@@ -53,21 +52,6 @@ def test_a_layer_adds_no_skip_connection_that_is_not_chosen():
     joined = [layer.squeeze[1].in_channels // layer.squeeze[1].out_channels for layer in list(net.layers)[1:]]
     assert joined == [2, 2, 1]
     assert isinstance(net.layers[0].squeeze, nn.Identity)
-
-
-def test_the_graph_is_the_network():
-    blueprint = enas_macro((3, 16, 16), 10, channels=4, layers=4)
-    (graph,) = cell_graphs(from_numbers("0 1 1 2 0 1 3 0 0 0"), blueprint.space)
-    assert graph.nodes == ("stem", "layer 1", "layer 2", "layer 3", "layer 4")
-    assert graph.edges == (
-        (0, 1, "conv_3x3"),
-        (0, 2, ""),
-        (1, 2, "sep_conv_3x3"),
-        (1, 3, ""),
-        (2, 3, "conv_5x5"),
-        (3, 4, "sep_conv_5x5"),
-    )
-    assert graph.output == (4,)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ As in the authors' code the layer before is always an input of the operation, an
 the ReLU last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,8 +24,7 @@ from nasturtium.modules.joined import Join, JoinedConv2d
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import OPS, DilConv, FactorizedReduce, ReLUConvBN, batch_norm
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import CellGraph
-from nasturtium.space.decision import Decision, Value
+from nasturtium.space.decision import Decision, Option, Value
 from nasturtium.spaces.base import require_image, space
 from nasturtium.spaces.integers import read_integers
 
@@ -35,7 +34,7 @@ OPERATIONS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_
 
 def skip_of(layer: int, state: int) -> Decision:
     """Whether layer `layer` (from 1) takes output `state` besides, 0 or 1: `layer5/from2`."""
-    return Decision(f"layer{layer}/from{state}", (0, 1))
+    return Decision(f"layer{layer}/from{state}", (0, 1), ordered=True)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ class Layer(nn.Module):
 
     def __init__(self, number: int, channels: int) -> None:
         super().__init__()
-        ops = {op: partial(_operation, op, channels) for op in OPERATIONS}
+        ops: dict[Option, Callable[[], nn.Module]] = {
+            op: partial(_operation, op, channels) for op in OPERATIONS
+        }
         self.op = OneOf(f"layer{number}/op", ops)
         skips = Skips(number)
         self.join: nn.Module = nn.Identity()
@@ -96,6 +97,18 @@ def _operation(name: str, channels: int) -> nn.Module:
     return nn.Sequential(squeeze, OPS.get(name)(channels, 1))
 
 
+class Reductions(nn.Module):
+    """A factorised reduction to twice the channels for each of several outputs."""
+
+    def __init__(self, count: int, channels: int) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(FactorizedReduce(channels, 2 * channels) for _ in range(count))
+
+    def forward(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """B×C×H×W each → B×2C×⌈H/2⌉×⌈W/2⌉ each."""
+        return [reduce(output) for reduce, output in zip(self.each, outputs, strict=True)]
+
+
 class MacroNetwork(nn.Module):
     """Stem, layers with two reductions, classifier."""
 
@@ -107,12 +120,11 @@ class MacroNetwork(nn.Module):
             nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
         )
         self.layers = nn.ModuleList()
-        self.reductions = nn.ModuleDict()
+        self.reductions = nn.ModuleDict()  # by the number of the layer that they come after
         for number in range(1, layers + 1):
             self.layers.append(Layer(number, channels))
             if number in (layers // 3, 2 * (layers // 3)):
-                reduce = [FactorizedReduce(channels, 2 * channels) for _ in range(number + 1)]
-                self.reductions[str(number)] = nn.ModuleList(reduce)
+                self.reductions[str(number)] = Reductions(number + 1, channels)
                 channels *= 2
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, classes)
@@ -123,8 +135,7 @@ class MacroNetwork(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             outputs.append(layer(outputs))
             if str(number) in self.reductions:
-                reduce = self.reductions[str(number)]
-                outputs = [one(output) for one, output in zip(reduce, outputs, strict=True)]
+                outputs = self.reductions[str(number)](outputs)
         return self.classifier(self.pool(outputs[-1]).flatten(1))
 
 
@@ -147,22 +158,11 @@ def enas_macro(
     return Blueprint(
         lambda: MacroNetwork(input_shape, classes, channels=channels, layers=layers),
         notation=lambda arch: " ".join(map(str, to_numbers(arch))),
-        graphs=lambda arch: [_graph(arch)],
     )
 
 
 def _layers(arch: Architecture) -> int:
     return sum(name.endswith("/op") for name in arch)
-
-
-def _graph(arch: Architecture) -> CellGraph:
-    edges = []
-    layers = _layers(arch)
-    for k in range(1, layers + 1):
-        chosen = Skips(k).states(arch)[:-1]
-        edges += [*((j, k, "") for j in chosen), (k - 1, k, str(arch[f"layer{k}/op"]))]
-    names = ("stem", *(f"layer {k}" for k in range(1, layers + 1)))
-    return CellGraph("network", 1, names, tuple(edges), (layers,))
 
 
 def to_numbers(arch: Architecture) -> list[int]:
