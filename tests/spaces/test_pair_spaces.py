@@ -77,6 +77,18 @@ def test_the_stem_for_large_images_has_two_reduction_cells_more(name):
     assert net(torch.rand(2, 3, 64, 64)).shape == (2, 10)
 
 
+def test_the_released_network_joins_more_states():
+    blueprint = nasnet.nasnet((3, 16, 16), 10, channels=4, repeats=1, as_released=1)
+    arch = nasnet.from_genotype(nasnet.NASNET_A)
+    assert [graph.output for graph in cell_graphs(arch, blueprint.space)] == [
+        (0, 2, 3, 4, 5, 6),
+        (3, 4, 5, 6),
+    ]
+    net = blueprint.build(arch, seed=0)
+    assert net.classifier.in_features == 6 * 4 * 4
+    assert to_genotype(arch) == nasnet.NASNET_A
+
+
 def changed(cell: str, at: int, pair: object):
     pairs = list(getattr(nasnet.NASNET_A, cell))
     pairs[at] = pair

@@ -19,7 +19,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space
 from nasturtium.spaces.integers import read_integers
-from nasturtium.spaces.pair_network import NORMAL, REDUCE, PairNetwork, pair_graphs, pair_values
+from nasturtium.spaces.pair_network import BOTH, PairNetwork, pair_graphs, pair_values
 
 OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
 """In the order of the authors' numbers 0 to 4."""
@@ -59,7 +59,7 @@ def to_numbers(arch: Architecture) -> list[int]:
     state and operation, the right state and operation.
     """
     numbers = []
-    for ends in (NORMAL, REDUCE):
+    for ends in BOTH:
         for node in ends.nodes():
             for side in SIDES:
                 op = arch[f"{ends.cell}/{node}/{side}/op"]
@@ -74,12 +74,11 @@ def from_numbers(numbers: str | Sequence[int]) -> Architecture:
     unknown operation.
     """
     left = read_integers(numbers)
-    cells = (NORMAL, REDUCE)
-    needed = sum(4 * ends.blocks for ends in cells)
+    needed = sum(4 * ends.blocks for ends in BOTH)
     if len(left) != needed:
         raise UsageError(f"got {len(left)} numbers; an ENAS micro network is {needed}, four a node")
     values: dict[str, Value] = {}
-    for ends in cells:
+    for ends in BOTH:
         for node in ends.nodes():
             for side in SIDES:
                 source, op, *left = left

@@ -2,11 +2,12 @@
 
 A normal and a reduction cell of five blocks; each block adds two of 13 operations, each on one of the states
 before it, and the states that no block uses are concatenated. The paper's controller also chooses how a block
-combines its two sides, by adding or by concatenating them; all cells that it shows add, and so do all here.
+combines its two sides, by adding or by concatenating them; NASNet-A adds everywhere, and so do all here.
 
 The network that the authors released for NASNet-A joins more than loose ends: also the first input of a
 normal cell and the second block of a reduction cell, which its blocks do use. That is where the published
-names come from (4 @ 1056 is 4 cells a stage and 6·4·44 channels in the end); `as_released` 1 does so too.
+names come from (4 @ 1056 is 4 cells a stage and 6·4·44 channels in the end); `as_released` 1 does so too
+(genotypes name the loose ends all the same).
 """
 
 from dataclasses import replace
@@ -16,6 +17,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import space
 from nasturtium.spaces.darts import Genotype
 from nasturtium.spaces.pair_network import (
+    BOTH,
     NORMAL,
     REDUCE,
     PairNetwork,
@@ -64,6 +66,7 @@ def nasnet(
     stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images under 8×8, or 32×32 with that stem.
     """
     require_sizes("nasnet", input_shape, channels, imagenet)
+    ends = RELEASED if as_released else BOTH
     return Blueprint(
         lambda: PairNetwork(
             input_shape,
@@ -73,10 +76,10 @@ def nasnet(
             repeats=repeats,
             stem=imagenet or 3 * channels,
             imagenet=bool(imagenet),
-            ends=RELEASED if as_released else (NORMAL, REDUCE),
+            ends=ends,
         ),
         notation=lambda arch: repr(to_genotype(arch)),
-        graphs=pair_graphs,
+        graphs=lambda arch: pair_graphs(arch, ends),
     )
 
 

@@ -26,6 +26,7 @@ from nasturtium.spaces.darts import Genotype
 
 BLOCKS = 5
 NORMAL, REDUCE = LooseEnds("normal", BLOCKS), LooseEnds("reduce", BLOCKS)
+BOTH = (NORMAL, REDUCE)
 
 
 class PreparedCell(nn.Module):
@@ -83,7 +84,7 @@ class PairNetwork(nn.Module):
         stem: int,
         imagenet: bool = False,
         raw_first: bool = True,
-        ends: tuple[LooseEnds, LooseEnds] = (NORMAL, REDUCE),
+        ends: tuple[LooseEnds, LooseEnds] = BOTH,
     ) -> None:
         super().__init__()
         conv = (
@@ -141,9 +142,9 @@ def _plan(channels: int, repeats: int, imagenet: bool) -> list[tuple[bool, int]]
     return plan
 
 
-def pair_graphs(arch: Architecture) -> list[CellGraph]:
-    """Both cells, each with its loose ends as output."""
-    return [pair_graph(arch, NORMAL), pair_graph(arch, REDUCE)]
+def pair_graphs(arch: Architecture, ends: tuple[LooseEnds, LooseEnds] = BOTH) -> list[CellGraph]:
+    """Both cells, each with what it joins as output."""
+    return [pair_graph(arch, cell) for cell in ends]
 
 
 def to_genotype(arch: Architecture) -> Genotype:
@@ -156,7 +157,7 @@ def to_genotype(arch: Architecture) -> Genotype:
             for i in ends.nodes()
             for side in SIDES
         ]
-        for ends in (NORMAL, REDUCE)
+        for ends in BOTH
     )
     return Genotype(normal, list(NORMAL.states(arch)), reduce, list(REDUCE.states(arch)))
 
@@ -171,7 +172,7 @@ def from_genotype(genotype: Any, ops: Sequence[str]) -> Architecture:
         raise UsageError(f"expected a genotype with {', '.join(Genotype._fields)}, got {genotype!r}")
     fields = genotype if isinstance(genotype, dict) else dict(zip(Genotype._fields, genotype, strict=False))
     values: dict[str, Value] = {}
-    for ends in (NORMAL, REDUCE):
+    for ends in BOTH:
         if ends.cell not in fields:
             raise UsageError(f"genotype without a {ends.cell!r} cell")
         values |= _cell(ends, fields[ends.cell], ops)
