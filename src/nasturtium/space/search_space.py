@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 
 from nasturtium.core.errors import UsageError, did_you_mean
-from nasturtium.space import canonical
+from nasturtium.space import canonical, encodings
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, NamedCell, cell_graphs, named_cells
 from nasturtium.space.conditions import ALWAYS, Condition, When, active, in_order, reads
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.counting import Compiler, Product, TooEntangled
-from nasturtium.space.decision import Decision, Option, Value, members
+from nasturtium.space.decision import Decision, Option, Value
+from nasturtium.space.graph_arrays import Layout, layout
 
 Crossover = Literal["uniform", "single-point", "cell"]
 MOST_REPAIRS = 100  # changes that may break a constraint before we start afresh
@@ -29,6 +30,9 @@ class SearchSpace:
     Raises `UsageError` if two decisions share a name, a condition or constraint reads an unknown decision, or
     conditions form a circle.
     """
+
+    unbounded = False
+    """Whether there is no largest architecture; such a space has no encodings."""
 
     def __init__(
         self,
@@ -277,19 +281,25 @@ class SearchSpace:
         ]
         return SearchSpace(kept, self.conditions, self.constraints, graphs=self.graphs)
 
-    def encode(self, arch: Architecture) -> np.ndarray:
-        """One-hot, float32: one position per decision and option, 1 where chosen.
+    @cached_property
+    def layout(self) -> Layout:
+        """What the cells of this space can be, see `graph_arrays`."""
+        return layout(self)
 
-        Inactive decisions are all zero.
+    def encode(self, archs: Architecture | Sequence[Architecture], kind: str = "onehot") -> np.ndarray:
+        """As numbers, float32: a vector for one architecture, n × features for a sequence of n.
+
+        The kinds are onehot, continuous, adjacency, path and graph-features; see the module `encodings`.
+        Raises `UsageError` for an unknown kind, for an encoding of graphs where the space has no cells, and
+        for architectures of another space.
         """
-        return np.array(
-            [
-                float(name in arch and option in members(arch[name]))
-                for name, decision in self.decisions.items()
-                for option in decision.options
-            ],
-            dtype=np.float32,
-        )
+        if isinstance(archs, Mapping):
+            return encodings.encode(self, [archs], kind)[0]
+        return encodings.encode(self, archs, kind)
+
+    def encoding_names(self, kind: str = "onehot") -> tuple[str, ...]:
+        """What each position of `encode` says, such as `normal/2<-0=skip_connect`."""
+        return encodings.names(self, kind)
 
     def canonical(self, arch: Architecture, kind: str = "graph") -> str:
         """A text that architectures share whose cells compute the same function and which otherwise decide
