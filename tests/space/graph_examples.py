@@ -7,8 +7,10 @@ from nasturtium.space.cell_graph import CellGraph
 OPS = ("none", "skip", "", "conv", "pool")
 
 
-def random_cell(rng: np.random.Generator, *, nodes: int = 3, density: float = 0.7, inputs: int = 0) -> CellGraph:
-    """One or two inputs, unless told; operations on edges and, in half of the cells, at nodes; any output and join."""
+def random_cell(
+    rng: np.random.Generator, *, nodes: int = 3, density: float = 0.7, inputs: int = 0
+) -> CellGraph:
+    """One or two inputs, unless told; operations on edges and, in half of the cells, at nodes too."""
     inputs = inputs or int(rng.integers(1, 3))
     states = inputs + nodes
     edges = tuple(

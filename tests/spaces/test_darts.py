@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,8 @@ import torch
 
 from nasturtium.core.errors import UsageError
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import cell_graphs, other_decisions
+from nasturtium.space.search_space import SearchSpace
 from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.spaces.darts import DARTS_V2, Genotype, darts, from_genotype, to_genotype
 
@@ -29,6 +32,34 @@ def test_darts_v2_reads_as_published():
         ours, theirs = getattr(again, cell), getattr(DARTS_V2, cell)
         assert [set(ours[i : i + 2]) for i in (0, 2, 4, 6)] == [set(theirs[i : i + 2]) for i in (0, 2, 4, 6)]
     assert again.normal_concat == again.reduce_concat == [2, 3, 4, 5]
+
+
+def test_cells_are_told_as_their_names_tell_them():
+    space = darts((3, 8, 8), 10).space
+    named = SearchSpace([*space.decisions.values()], space.conditions)
+    for seed in range(20):
+        arch = space.sample(np.random.default_rng(seed))
+        told = [replace(graph, keeps_size=False) for graph in cell_graphs(arch, space)]
+        assert told == list(cell_graphs(arch, named))
+        assert other_decisions(arch, told) == {}
+
+
+@pytest.mark.parametrize("cell", ["normal", "reduce"])
+def test_canonical_forms_trust_skip_connections_where_the_image_keeps_its_size(cell):
+    space, sep, dil, skip = darts((3, 8, 8), 10).space, "sep_conv_3x3", "dil_conv_3x3", "skip_connect"
+
+    def key(*edges):
+        return space.canonical(from_genotype(DARTS_V2._replace(**{cell: list(edges)})))
+
+    # nodes 2 and 3 are the sum of both inputs: the same state unless each makes its own reduction of them
+    same = [(skip, 0), (skip, 1), (skip, 0), (skip, 1)]
+    one = key(*same, (sep, 2), (skip, 0), (dil, 2), (skip, 1))
+    two = key(*same, (sep, 2), (skip, 0), (dil, 3), (skip, 1))
+    assert (one == two) == (cell == "normal")
+    # two nodes exchanged
+    one = key((sep, 0), (dil, 1), (sep, 1), (dil, 0), (skip, 2), (sep, 3), (skip, 0), (dil, 4))
+    two = key((sep, 1), (dil, 0), (sep, 0), (dil, 1), (skip, 3), (sep, 2), (skip, 0), (dil, 4))
+    assert one == two
 
 
 def test_what_is_joined_may_be_a_range():

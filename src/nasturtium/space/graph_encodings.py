@@ -101,7 +101,7 @@ def _through(
     starts: list[int],
 ) -> np.ndarray:
     """The paths to a state after its own operation."""
-    after = before & (cell.nodes[:, state : state + 1] == 0)
+    after: np.ndarray = before & (cell.nodes[:, state : state + 1] == 0)
     for i, op in enumerate(shape.node_ops, start=1):
         if op in number and state in shape.at:
             after |= _longer(before & (cell.nodes[:, state : state + 1] == i), number[op], starts)

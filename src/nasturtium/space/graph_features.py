@@ -107,15 +107,15 @@ def _live(shape: CellShape, cell: CellArrays) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs (n × pair) and which states (n × state) lie on a way from an input to the output."""
     carries = np.array([op not in NOTHING for op in ("", *shape.edge_ops)])
     flows = (cell.edges[:, :, carries] > 0).any(axis=2)
-    open_ = np.array([op not in NOTHING for op in ("", *shape.node_ops)])[cell.nodes]
-    reached = np.zeros_like(open_)
+    open_ = np.isin(cell.nodes, [i for i, op in enumerate(("", *shape.node_ops)) if op not in NOTHING])
+    reached = np.zeros(cell.nodes.shape, bool)
     reached[:, : len(shape.inputs)] = True
     for i, (s, t) in enumerate(cell.pairs):
         reached[:, t] |= reached[:, s] & open_[:, s] & flows[:, i]
     used = cell.output.copy()
     for i, (s, t) in reversed(list(enumerate(cell.pairs))):
         used[:, s] |= used[:, t] & open_[:, t] & flows[:, i]
-    states = reached & used & open_
+    states: np.ndarray = reached & used & open_
     sources, targets = [s for s, _ in cell.pairs], [t for _, t in cell.pairs]
     return states[:, sources] & flows & states[:, targets], states
 

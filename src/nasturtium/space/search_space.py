@@ -294,7 +294,8 @@ class SearchSpace:
         for architectures of another space.
         """
         if isinstance(archs, Mapping):
-            return encodings.encode(self, [archs], kind)[0]
+            vector: np.ndarray = encodings.encode(self, [archs], kind)[0]
+            return vector
         return encodings.encode(self, archs, kind)
 
     def encoding_names(self, kind: str = "onehot") -> tuple[str, ...]:
