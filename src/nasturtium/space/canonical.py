@@ -57,14 +57,15 @@ def written(graph: CellGraph) -> str:
 FORMS: dict[str, Callable[[CellGraph], str]] = {"graph": canonical, "written": written}
 
 
-def key(arch: Architecture, graphs: Sequence[CellGraph], kind: str) -> str:
-    """The forms of all cells of an architecture, and its decisions that they do not show.
+def key(arch: Architecture, graphs: Sequence[CellGraph], form: str | None = None) -> str:
+    """The forms of all cells of an architecture, by default each cell's own, and its decisions that they do
+    not show.
 
-    Raises `UsageError` for an unknown kind.
+    Raises `UsageError` for an unknown form.
     """
-    if kind not in FORMS:
-        raise UsageError(f"unknown canonical form {kind!r}: {did_you_mean(kind, FORMS)}")
-    cells = [[graph.name, FORMS[kind](graph)] for graph in graphs]
+    if form is not None and form not in FORMS:
+        raise UsageError(f"unknown canonical form {form!r}: {did_you_mean(form, FORMS)}")
+    cells = [[graph.name, FORMS[form or graph.form](graph)] for graph in graphs]
     return json.dumps({"cells": cells, "others": other_decisions(arch, graphs)}, sort_keys=True)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nasturtium.space.search_space import SearchSpace
 
 Join = Literal["concat", "sum", "mean"]
+CanonicalForm = Literal["graph", "written"]
 
 EDGE = re.compile(r"(?P<cell>.+)/(?P<node>\d+)<-(?P<source>\d+)")
 INPUTS = re.compile(r"(?P<cell>.+)/(?P<node>\d+)/inputs")
@@ -35,7 +36,8 @@ class CellGraph:
     Canonical forms need to know more. `identity` names operations that pass on unchanged what they get; with
     `keeps_size` False that is not trusted where a cell's input is read, because a cell that reduces the image
     has strides there. `decisions` names the decisions that this graph shows completely, by default those
-    whose names start with its own and a slash.
+    whose names start with its own and a slash. `form` is the canonical form by which the cell's field counts
+    what is the same (see `canonical`).
     """
 
     name: str
@@ -48,6 +50,7 @@ class CellGraph:
     identity: tuple[str, ...] = ()
     keeps_size: bool = False
     decisions: tuple[str, ...] = ()
+    form: CanonicalForm = "graph"
 
     def shows(self, decision: str) -> bool:
         """Whether a decision can be read off this graph."""

@@ -302,13 +302,15 @@ class SearchSpace:
         """What each position of `encode` says, such as `normal/2<-0=skip_connect`."""
         return encodings.names(self, kind)
 
-    def canonical(self, arch: Architecture, kind: str = "graph") -> str:
+    def canonical(self, arch: Architecture, form: str | None = None) -> str:
         """A text that architectures share whose cells compute the same function and which otherwise decide
         the same.
 
-        `kind` "written" takes cells for the same as NAS-Bench-201 counts them; see the module `canonical`.
+        `form` "graph" compares cells as graphs of operations, "written" as NAS-Bench-201 counts them; by
+        default each cell as its benchmark counts (see the module `canonical`). Raises `UsageError` for an
+        unknown form.
         """
-        return canonical.key(arch, cell_graphs(arch, self), kind)
+        return canonical.key(arch, cell_graphs(arch, self), form)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, to be stored beside a run and compared when it is resumed.

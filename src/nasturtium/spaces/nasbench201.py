@@ -100,6 +100,7 @@ def to_graphs(arch: Architecture) -> tuple[CellGraph]:
             identity=("skip_connect",),
             keeps_size=True,
             decisions=tuple(EDGES),
+            form="written",
         ),
     )
 
