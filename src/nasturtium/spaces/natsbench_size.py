@@ -20,6 +20,7 @@ from nasturtium.modules.elastic.conv import ElasticConv2d
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.elastic.norm import ElasticBatchNorm2d
 from nasturtium.modules.elastic.shortcut import ElasticShortcut
+from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import require_image, space
 
@@ -64,20 +65,11 @@ class SizedCell(nn.Module):
         return states[-1]
 
 
-class SizedReduction(nn.Module):
+def reduction(in_: Size, out: Size) -> nn.Module:
     """The residual block that halves the image."""
-
-    def __init__(self, in_: Size, out: Size) -> None:
-        super().__init__()
-        self.convs = nn.Sequential(conv(in_, out, stride=2), conv(out, out))
-        # rounding up keeps odd sizes in step with the strided convolution
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, 2, ceil_mode=True), ElasticConv2d(in_, out, 1, bias=False)
-        )
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """B×in×H×W → B×out×⌈H/2⌉×⌈W/2⌉."""
-        return self.shortcut(x_BCHW) + self.convs(x_BCHW)
+    # rounding up keeps odd sizes in step with the strided convolution
+    shortcut = nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), ElasticConv2d(in_, out, 1, bias=False))
+    return Residual(nn.Sequential(conv(in_, out, stride=2), conv(out, out)), shortcut)
 
 
 class SizedNetwork(nn.Sequential):
@@ -85,7 +77,7 @@ class SizedNetwork(nn.Sequential):
 
     def __init__(self, channels: int, classes: int, widths: tuple[int, ...]) -> None:
         first, *_, last = dims = [Dim(name, widths) for name in NAMES]
-        blocks: tuple[Callable[[Size, Size], nn.Module], ...] = (SizedReduction, SizedCell) * 2
+        blocks: tuple[Callable[[Size, Size], nn.Module], ...] = (reduction, SizedCell) * 2
         super().__init__(
             ElasticConv2d(channels, first, 3, bias=False),
             ElasticBatchNorm2d(first),

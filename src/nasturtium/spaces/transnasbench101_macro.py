@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
@@ -19,6 +19,7 @@ from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.elastic.norm import ElasticBatchNorm2d
 from nasturtium.modules.elastic.shortcut import ElasticShortcut
 from nasturtium.modules.repeat import Repeat
+from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.constraints import Constraint, Count
 from nasturtium.space.decision import Value
@@ -41,17 +42,10 @@ def conv(in_: Size, out: Size, stride: Size = 1) -> nn.Sequential:
     )
 
 
-class BasicBlock(nn.Module):
+def basic_block(in_: Size, out: Size, stride: Size) -> nn.Module:
     """Two convolutions and a shortcut around them."""
-
-    def __init__(self, in_: Size, out: Size, stride: Size) -> None:
-        super().__init__()
-        self.convs = nn.Sequential(conv(in_, out, stride), conv(out, out))
-        self.shortcut = ElasticShortcut(in_, out, stride=stride)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """B×in×H×W → B×out×⌈H/stride⌉×⌈W/stride⌉."""
-        return self.shortcut(x_BCHW) + self.convs(x_BCHW)
+    convs = nn.Sequential(conv(in_, out, stride), conv(out, out))
+    return Residual(convs, ElasticShortcut(in_, out, stride=stride))
 
 
 class MacroNetwork(nn.Sequential):
@@ -67,7 +61,7 @@ class MacroNetwork(nn.Sequential):
 
         def module(i: int) -> nn.Module:
             out = width(i + 1)
-            return nn.Sequential(BasicBlock(width(i), out, STRIDE[i]), BasicBlock(out, out, 1))
+            return nn.Sequential(basic_block(width(i), out, STRIDE[i]), basic_block(out, out, 1))
 
         def last(values: Mapping[str, Value]) -> int:
             return channels * math.prod(factor for factor in values.values() if isinstance(factor, int))
