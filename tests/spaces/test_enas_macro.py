@@ -44,7 +44,7 @@ def test_reductions_come_after_a_third_and_two_thirds_and_take_all_outputs():
         layer.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape[1:])))
     net(torch.rand(2, 3, 16, 16))
     assert sizes == [(4, 16, 16)] * 4 + [(8, 8, 8)] * 4 + [(16, 4, 4)] * 4
-    assert {number: len(reduce.each) for number, reduce in net.reductions.items()} == {"4": 5, "8": 9}
+    assert {number: len(reduce) for number, reduce in net.reductions.items()} == {"4": 5, "8": 9}
 
 
 def test_a_layer_adds_no_skip_connection_that_is_not_chosen():

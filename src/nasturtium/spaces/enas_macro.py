@@ -97,18 +97,6 @@ def _operation(name: str, channels: int) -> nn.Module:
     return nn.Sequential(squeeze, OPS.get(name)(channels, 1))
 
 
-class Reductions(nn.Module):
-    """A factorised reduction to twice the channels for each of several outputs."""
-
-    def __init__(self, count: int, channels: int) -> None:
-        super().__init__()
-        self.each = nn.ModuleList(FactorizedReduce(channels, 2 * channels) for _ in range(count))
-
-    def forward(self, outputs: Sequence[Tensor]) -> list[Tensor]:
-        """B×C×H×W each → B×2C×⌈H/2⌉×⌈W/2⌉ each."""
-        return [reduce(output) for reduce, output in zip(self.each, outputs, strict=True)]
-
-
 class MacroNetwork(nn.Module):
     """Stem, layers with two reductions, classifier."""
 
@@ -124,7 +112,8 @@ class MacroNetwork(nn.Module):
         for number in range(1, layers + 1):
             self.layers.append(Layer(number, channels))
             if number in (layers // 3, 2 * (layers // 3)):
-                self.reductions[str(number)] = Reductions(number + 1, channels)
+                reduce = [FactorizedReduce(channels, 2 * channels) for _ in range(number + 1)]
+                self.reductions[str(number)] = nn.ModuleList(reduce)
                 channels *= 2
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, classes)
@@ -135,7 +124,9 @@ class MacroNetwork(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             outputs.append(layer(outputs))
             if str(number) in self.reductions:
-                outputs = self.reductions[str(number)](outputs)
+                reduce = self.reductions[str(number)]
+                assert isinstance(reduce, nn.ModuleList)
+                outputs = [one(output) for one, output in zip(reduce, outputs, strict=True)]
         return self.classifier(self.pool(outputs[-1]).flatten(1))
 
 
