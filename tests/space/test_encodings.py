@@ -240,8 +240,33 @@ def test_a_cell_unlike_all_others_is_refused():
     space = SearchSpace([Decision(name, ("a", "b", "c", "d")) for name in names], graphs=graphs)
     for option, message in [
         ("a", "has the operation 'odd'"),
-        ("b", "has 3 states, more than 2"),
+        ("b", "has the states x, y, z"),
         ("c", "'new' is new"),
     ]:
         with pytest.raises(UsageError, match=message):
             space.encode(Architecture(dict.fromkeys(names, option)), "path")
+
+
+def test_states_that_are_left_out_do_not_move_the_others():
+    def graphs(arch):
+        kept = ["in", *(name for name in "abc" if arch[name] != "no")]
+        edges = tuple((i - 1, i, "") for i in range(1, len(kept)))
+        ops = ("", *(str(arch[name]) for name in kept[1:]))
+        return [CellGraph("cell", 1, tuple(kept), edges, (len(kept) - 1,), ops=ops, decisions=tuple("abc"))]
+
+    space = SearchSpace([Decision(name, ("no", "conv", "pool")) for name in "abc"], graphs=graphs)
+    for row, arch in zip(encoded(space, "adjacency"), space.enumerate(), strict=True):
+        for state, name in enumerate("abc", start=1):
+            for op in ("conv", "pool"):
+                assert row[f"cell/{state}={op}"] == (arch[name] == op)
+
+
+def test_states_of_one_name_are_told_apart_by_number():
+    edges = {"a": ((0, 1, "conv"),), "b": ((0, 1, "conv"), (1, 2, "conv"))}
+
+    def graphs(arch):
+        n = len(edges[str(arch["which"])])
+        return [CellGraph("cell", 1, ("s",) * (n + 1), edges[str(arch["which"])], (n,))]
+
+    space = SearchSpace([Decision("which", ("a", "b"))], graphs=graphs)
+    assert [row["cell/2<-1=conv"] for row in encoded(space, "adjacency")] == [0, 1]

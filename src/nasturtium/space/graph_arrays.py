@@ -1,13 +1,17 @@
 """The cells of many architectures as arrays of one size, for encodings that look at graphs.
 
 What cells there are, how many states they have and which operations can be in them is found out by looking:
-at architectures drawn at random, and at one for every option of every decision.
+at architectures drawn at random, and at one for every option of every decision. States are told apart by
+their names where all graphs have them in one order, so that a cell that leaves out unused states has the
+others in their usual places; else by their numbers.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import networkx as nx
 import numpy as np
 
 from nasturtium.core.errors import UsageError
@@ -26,13 +30,15 @@ DRAWN = 200
 class CellShape:
     """What the graphs of one cell can be: `inputs` are the names of its first states, operations are sorted.
 
-    `plain` says that edges without an operation occur, `at` the states that have had one, `outputs` which
-    sets of states have left the cell.
+    `place` has the position of every state by its name, or is empty if names don't tell. `plain` says that
+    edges without an operation occur, `at` the states that have had one, `outputs` which sets of states have
+    left the cell.
     """
 
     name: str
     inputs: tuple[str, ...]
     states: int
+    place: Mapping[str, int]
     edge_ops: tuple[str, ...]
     node_ops: tuple[str, ...]
     plain: bool
@@ -78,19 +84,30 @@ class _Seen:
     graphs: list[CellGraph] = field(default_factory=list)
 
     def shape(self) -> CellShape:
-        graphs = self.graphs
+        graphs, place = self.graphs, self._place()
         on_edges = {op for g in graphs for *_, op in g.edges}
-        at_nodes = {(i, op) for g in graphs for i, op in enumerate(g.ops) if op}
+        at_nodes = {(place.get(g.nodes[i], i), op) for g in graphs for i, op in enumerate(g.ops) if op}
         return CellShape(
             name=graphs[0].name,
             inputs=graphs[0].nodes[: graphs[0].inputs],
-            states=max(len(g.nodes) for g in graphs),
+            states=len(place) or max(len(g.nodes) for g in graphs),
+            place=place,
             edge_ops=tuple(sorted(on_edges - {""})),
             node_ops=tuple(sorted({op for _, op in at_nodes})),
             plain="" in on_edges,
             at=tuple(sorted({i for i, _ in at_nodes})),
-            outputs=tuple(sorted({g.output for g in graphs})),
+            outputs=tuple(sorted({tuple(place.get(g.nodes[i], i) for i in g.output) for g in graphs})),
         )
+
+    def _place(self) -> dict[str, int]:
+        order = nx.DiGraph()
+        for nodes in {g.nodes for g in self.graphs}:
+            order.add_nodes_from(nodes)
+            order.add_edges_from(itertools.pairwise(nodes))
+        if not nx.is_directed_acyclic_graph(order):
+            return {}  # also where two states have one name
+        by_number = nx.lexicographical_topological_sort(order, key=lambda name: (len(name), name))
+        return {name: i for i, name in enumerate(by_number)}
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ def layout(space: "SearchSpace") -> Layout:
     for arch in _probes(space):
         for graph in cell_graphs(arch, space):
             seen.setdefault(graph.name, _Seen()).graphs.append(graph)
-            shown.update(graph.decisions)
+            shown.update(filter(graph.shows, arch))
     others = tuple(name for name in space.decisions if name not in shown)
     return Layout(tuple(cell.shape() for cell in seen.values()), others)
 
@@ -164,27 +181,35 @@ def _arrays(shape: CellShape, graphs: Sequence[CellGraph | None]) -> CellArrays:
     flat: list[int] = []
     nodes = np.zeros((n, states), np.int16)
     output = np.zeros((n, states), bool)
+    places: dict[tuple[str, ...], list[int]] = {}
     for row, graph in enumerate(graphs):
         if graph is None:
             continue
-        _refuse_unforeseen(graph, shape, on_edge, at_node)
-        flat += [((row * states + t) * states + s) * width + on_edge[op] for s, t, op in graph.edges]
-        output[row, list(graph.output)] = True
+        if graph.nodes not in places:
+            places[graph.nodes] = _places(shape, graph)
+        at = places[graph.nodes]
+        _refuse_unforeseen(graph, on_edge, at_node)
+        flat += [((row * states + at[t]) * states + at[s]) * width + on_edge[op] for s, t, op in graph.edges]
+        output[row, [at[state] for state in graph.output]] = True
         if graph.ops:
-            nodes[row, : len(graph.ops)] = [at_node[op] for op in graph.ops]
+            nodes[row, at] = [at_node[op] for op in graph.ops]
     place, op = np.divmod(np.array(flat, np.int64), width)
     rows, pair = np.divmod(place, states * states)
-    found, at = np.unique(pair, return_inverse=True)
-    counts = np.bincount((rows * len(found) + at) * width + op, minlength=n * len(found) * width)
+    found, which = np.unique(pair, return_inverse=True)
+    counts = np.bincount((rows * len(found) + which) * width + op, minlength=n * len(found) * width)
     pairs = [(int(p) % states, int(p) // states) for p in found]
     return CellArrays(pairs, counts.reshape(n, len(found), width).astype(np.uint8), nodes, output)
 
 
-def _refuse_unforeseen(
-    graph: CellGraph, shape: CellShape, on_edge: Mapping[str, int], at_node: Mapping[str, int]
-) -> None:
-    if len(graph.nodes) > shape.states:
-        raise UsageError(_unforeseen(graph, f"has {len(graph.nodes)} states, more than {shape.states}"))
+def _places(shape: CellShape, graph: CellGraph) -> list[int]:
+    """The position of each state of a graph."""
+    at = [shape.place.get(name, shape.states) if shape.place else i for i, name in enumerate(graph.nodes)]
+    if at != sorted(set(at)) or at[-1] >= shape.states:
+        raise UsageError(_unforeseen(graph, f"has the states {', '.join(graph.nodes)}"))
+    return at
+
+
+def _refuse_unforeseen(graph: CellGraph, on_edge: Mapping[str, int], at_node: Mapping[str, int]) -> None:
     for known, ops in ((on_edge, [op for *_, op in graph.edges]), (at_node, graph.ops)):
         for op in ops:
             if op not in known:
