@@ -100,7 +100,7 @@ class _Seen:
         )
 
     def _place(self) -> dict[str, int]:
-        order = nx.DiGraph()
+        order: nx.DiGraph[str] = nx.DiGraph()
         for nodes in {g.nodes for g in self.graphs}:
             order.add_nodes_from(nodes)
             order.add_edges_from(itertools.pairwise(nodes))

@@ -107,7 +107,8 @@ def _live(shape: CellShape, cell: CellArrays) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs (n × pair) and which states (n × state) lie on a way from an input to the output."""
     carries = np.array([op not in NOTHING for op in ("", *shape.edge_ops)])
     flows = (cell.edges[:, :, carries] > 0).any(axis=2)
-    open_ = np.isin(cell.nodes, [i for i, op in enumerate(("", *shape.node_ops)) if op not in NOTHING])
+    closed = [i for i, op in enumerate(shape.node_ops, start=1) if op in NOTHING]
+    open_: np.ndarray = (cell.nodes[:, :, None] != np.array(closed, np.int16)).all(axis=2)
     reached = np.zeros(cell.nodes.shape, bool)
     reached[:, : len(shape.inputs)] = True
     for i, (s, t) in enumerate(cell.pairs):
