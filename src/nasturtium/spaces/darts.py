@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.backbone import PairedOutputs
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, FactorizedReduce, ReLUConvBN, batch_norm
@@ -118,6 +119,10 @@ class DartsNetwork(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(previous, classes)
         self.auxiliary = auxiliary
+
+    def as_backbone(self) -> nn.Module:
+        """The network without its classifier: images to the list of what stems and cells give."""
+        return PairedOutputs(self.stem0, self.stem1, self.cells)
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Images B×C×H×W → logits B×classes; with an auxiliary head in training also its logits."""
