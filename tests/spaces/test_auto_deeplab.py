@@ -140,7 +140,7 @@ def test_graphs_show_the_cell_and_the_path():
     assert (cell.name, cell.inputs, len(cell.nodes), cell.output) == ("cell", 2, 7, (2, 3, 4, 5, 6))
     assert (5, 6, "atrous_conv_5x5") in cell.edges
     assert {op for _, _, op in cell.edges} <= set(PRIMITIVES)
-    assert route.name == "network path"
+    assert route.name == "path"
     assert route.nodes[:5] == ("stem", "1: 1/4", "2: 1/4", "3: 1/4", "4: 1/8")
     assert route.edges[3:6] == ((3, 4, "halve"), (4, 5, "halve"), (5, 6, "double"))
     assert route.edges[0] == (0, 1, "")

@@ -287,7 +287,7 @@ def graphs(arch: Architecture) -> list[CellGraph]:
         (i, i + 1, "" if a == b else "halve" if a < b else "double")
         for i, (a, b) in enumerate(itertools.pairwise(path))
     )
-    return [cell, CellGraph("network path", 1, names, edges, (len(path) - 1,))]
+    return [cell, CellGraph("path", 1, names, edges, (len(path) - 1,))]
 
 
 AUTO_DEEPLAB = Genotype(
