@@ -9,7 +9,10 @@ import torch
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.choice import Building, building
 from nasturtium.modules.derive import strip
+from nasturtium.modules.merging import merges_of
 from nasturtium.spaces.auto_deeplab import AUTO_DEEPLAB, auto_deeplab, from_genotype
+from nasturtium.spaces.nas_fpn import FREE, LEVELS, NAS_FPN, from_blocks, nas_fpn
+from nasturtium.spaces.proxylessnas import proxylessnas
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,21 @@ def test_the_first_cells_of_auto_deeplab_by_enumeration():
         for states in (2, 3)
     ]
     assert len(list(itertools.product(*pairs))) == math.prod(math.comb(s, 2) * 49 for s in (2, 3))
+
+
+def test_the_size_of_nas_fpn():
+    """Seven cells with a pair of different features and one of two merges; the first two have one of five
+    levels, the others are the five levels in any order.
+    """
+    pairs = math.prod(math.comb(features, 2) for features in range(5, 12))
+    size = pairs * 2**7 * 5**2 * math.factorial(5)
+    assert size == 3_017_710_080_000_000
+    assert nas_fpn((3, 512, 512), 80, fixed_backbone=1).space.size() == size
+    assert nas_fpn((3, 512, 512), 80).space.size() == size * proxylessnas((3, 512, 512), 80).space.size()
+
+
+def test_the_published_pyramid_of_nas_fpn_has_its_outputs_and_leftovers():
+    """In the authors' code the output of P5 adds the pyramid's P5, that of P7 its P7, which nothing uses."""
+    merges = merges_of(from_blocks(NAS_FPN), "fpn", LEVELS, FREE)
+    assert [merge.unused for merge in merges] == [(), (), (), (), (2,), (4,), ()]
+    assert [merge.level for merge in merges[FREE:]] == [3, 4, 5, 7, 6]
