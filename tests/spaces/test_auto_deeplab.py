@@ -144,5 +144,16 @@ def test_graphs_show_the_cell_and_the_path():
     assert route.nodes[:5] == ("stem", "1: 1/4", "2: 1/4", "3: 1/4", "4: 1/8")
     assert route.edges[3:6] == ((3, 4, "halve"), (4, 5, "halve"), (5, 6, "double"))
     assert route.edges[0] == (0, 1, "")
+    assert route.ops == ("", *["cell"] * 12)
     assert route.output == (12,)
     assert isinstance(from_genotype(AUTO_DEEPLAB), Architecture)
+
+
+def test_no_two_paths_have_one_canonical_form():
+    space = tiny(layers=3).space
+    cell = {name: value for name, value in from_genotype(AUTO_DEEPLAB).items() if name.startswith("cell/")}
+    levels = [
+        (a, b, c) for a in (0, 1) for b in (0, 1, 2) for c in range(4) if abs(a - b) < 2 and abs(b - c) < 2
+    ]
+    forms = {space.canonical(Architecture({**from_genotype(path(*p)), **cell})) for p in levels}
+    assert len(forms) == len(levels) == 13

@@ -157,5 +157,16 @@ def test_graphs_show_the_backbones_cells_and_the_pyramid():
     found = graph(from_blocks(NAS_FPN))
     assert found.nodes == ("P3", "P4", "P5", "P6", "P7", "1", "2", "3", "4", "5", "6", "7")
     assert found.ops[5:7] == ("attention → P4", "sum → P4")
-    assert {(7, 9, ""), (8, 9, ""), (2, 9, "")} <= set(found.edges)  # cell 5 adds P5, which nothing else uses
+    assert {(7, 9, "weigh"), (8, 9, ""), (2, 9, "")} <= set(found.edges)  # cell 5 adds P5, unused otherwise
     assert found.output == (7, 8, 9, 10, 11)
+
+
+def test_canonical_forms_tell_which_of_two_features_weighs_the_other():
+    space = nas_fpn(SHAPE, 5, channels=4, stacks=1, width=10, fixed_backbone=1).space
+
+    def form(*free):
+        return space.canonical(from_blocks([*free, (3, "attention", (5, 6), True), *NAS_FPN[3:]]))
+
+    one, other = (4, "sum", (0, 1), False), (4, "attention", (1, 2), False)
+    assert form(one, other) == form(one, other)
+    assert form(one, other) != form(other, one)

@@ -102,18 +102,20 @@ def run(
     at = list(levels)
     for merge, conv in zip(merges, convs, strict=True):
         like = states[levels.index(merge.level)]
-        first, second = (resample(states[i], merge.level - at[i], like) for i in merge.inputs)
-        if merge.op == "sum":
-            y = first + second
-        else:
-            coarser = at[merge.inputs[0]] >= at[merge.inputs[1]]
-            y = attend(first, second) if coarser else attend(second, first)
+        first, second = (resample(states[i], merge.level - at[i], like) for i in coarser_first(merge, at))
+        y = first + second if merge.op == "sum" else attend(first, second)
         for i in merge.unused:
             y = y + states[i]
         states.append(conv(y))
         at.append(merge.level)
     made = dict(zip(at[-len(levels) :], states[-len(levels) :], strict=True))
     return [made[level] for level in levels]
+
+
+def coarser_first(merge: Merge, levels: Sequence[int]) -> tuple[int, int]:
+    """The inputs of a merging cell, the coarser one first; `levels` are those of all features."""
+    first, second = merge.inputs
+    return (first, second) if levels[first] >= levels[second] else (second, first)
 
 
 def resample(x_BCHW: Tensor, steps: int, like: Tensor) -> Tensor:

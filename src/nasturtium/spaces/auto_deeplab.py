@@ -280,6 +280,8 @@ def graphs(arch: Architecture) -> list[CellGraph]:
         ("c_{k-2}", "c_{k-1}", *(str(node) for node in range(2, 2 + BLOCKS))),
         tuple((source, 2 + i // 2, op) for i, (op, source) in enumerate(pairs)),
         tuple(range(2, 2 + BLOCKS)),
+        identity=("skip_connect",),
+        keeps_size=True,
     )
     path = path_in(arch)
     names = ("stem", *(f"{layer}: 1/{stride}" for layer, stride in enumerate(path) if layer))
@@ -287,7 +289,8 @@ def graphs(arch: Architecture) -> list[CellGraph]:
         (i, i + 1, "" if a == b else "halve" if a < b else "double")
         for i, (a, b) in enumerate(itertools.pairwise(path))
     )
-    return [cell, CellGraph("path", 1, names, edges, (len(path) - 1,))]
+    ops = ("", *("cell" for _ in path[1:]))
+    return [cell, CellGraph("path", 1, names, edges, (len(path) - 1,), ops=ops)]
 
 
 AUTO_DEEPLAB = Genotype(

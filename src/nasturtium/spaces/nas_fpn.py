@@ -27,7 +27,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, add, building, current
 from nasturtium.modules.dense import ConvBNReLU, resize_as
 from nasturtium.modules.derive import strip
-from nasturtium.modules.merging import MERGES, MergingCells, merges_of, orders
+from nasturtium.modules.merging import MERGES, MergingCells, coarser_first, merges_of, orders
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, cell_graphs
 from nasturtium.space.decision import Value
@@ -236,14 +236,17 @@ def _cell(i: int, block: Any, values: dict[str, Value]) -> int:
 
 
 def graph(arch: Architecture) -> CellGraph:
-    """The pyramid: its five levels, and each merging cell with its merge and level."""
+    """The pyramid: its five levels, and each merging cell with its merge and level.
+
+    Of the two inputs of an attention one is weighed by the other.
+    """
     merges = merges_of(arch, NAME, LEVELS, FREE)
-    edges = [
-        (source, len(LEVELS) + i, "")
-        for i, merge in enumerate(merges)
-        for source in sorted({*merge.inputs, *merge.unused})
-    ]
-    inputs = len(LEVELS)
+    inputs, at = len(LEVELS), [*LEVELS, *(merge.level for merge in merges)]
+    edges = []
+    for i, merge in enumerate(merges):
+        weighed = coarser_first(merge, at)[1] if merge.op == "attention" else None
+        for source in sorted({*merge.inputs, *merge.unused}):
+            edges.append((source, inputs + i, "weigh" if source == weighed else ""))
     return CellGraph(
         NAME,
         inputs,
