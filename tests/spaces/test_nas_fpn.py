@@ -170,3 +170,14 @@ def test_canonical_forms_tell_which_of_two_features_weighs_the_other():
     one, other = (4, "sum", (0, 1), False), (4, "attention", (1, 2), False)
     assert form(one, other) == form(one, other)
     assert form(one, other) != form(other, one)
+
+
+def test_a_backbone_whose_channels_are_decisions_must_be_fixed():
+    backbone = make_space("nasnet", SHAPE, 5, {"channels": 4, "repeats": 1})
+    with pytest.raises(UsageError, match="channels of its features are decisions.*fix the backbone"):
+        over(backbone, SHAPE, 5)
+    fixed = backbone.space.sample(np.random.default_rng(0))
+    net = (
+        over(backbone, SHAPE, 5, channels=4, stacks=1, fixed=fixed).build(from_blocks(NAS_FPN), seed=0).eval()
+    )
+    assert net(torch.rand(1, *SHAPE)).shape == (1, 5, 32, 32)

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.modules.backbone import PairedOutputs
 from nasturtium.modules.joined import Output
 from nasturtium.modules.nasnet_ops import PAIR_OPS
 from nasturtium.modules.ops import FactorizedReduce, batch_norm
@@ -111,6 +112,10 @@ class PairNetwork(nn.Module):
         self.activation = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = previous.linear(classes)
+
+    def as_backbone(self) -> nn.Module:
+        """The network without its classifier: images to the list of what stem and cells give."""
+        return PairedOutputs(self.stem, nn.Identity(), self.cells)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Images B×C×H×W → logits B×classes."""
