@@ -97,3 +97,16 @@ def test_a_computed_size_needs_gates_with_one_option():
         layer(torch.rand(1, 1))
     layer.connect({"a": Gate((1,))})
     assert layer(torch.rand(1, 2)).shape == (1, 2)
+
+
+def test_a_dilated_convolution_reaches_further_and_keeps_the_size():
+    kernel = Dim("kernel", (3, 5))
+    blueprint = Blueprint(lambda: ElasticConv2d(1, 1, kernel, dilation=2))
+    supernet, x = Supernet(blueprint), torch.randn(1, 1, 7, 9)
+    for size in kernel.options:
+        arch = Architecture({"kernel": size})
+        conv = derive(supernet.net, arch)
+        assert (conv.kernel_size[0], conv.dilation, conv.padding) == (size, (2, 2), (size - 1, size - 1))
+        supernet.activate(arch)
+        assert conv(x).shape == x.shape
+        torch.testing.assert_close(supernet(x), conv(x))

@@ -30,6 +30,7 @@ class ElasticConv2d(ElasticLayer):
         kernel: Size,
         *,
         stride: Size = 1,
+        dilation: int = 1,
         depthwise: bool = False,
         bias: bool = True,
     ) -> None:
@@ -39,15 +40,15 @@ class ElasticConv2d(ElasticLayer):
         if depthwise and in_ != out:
             raise UsageError(f"ElasticConv2d: a depthwise layer keeps its width, got {in_} in and {out} out")
         self.in_, self.out, self.kernel = in_, out, kernel
-        self.stride, self.depthwise = stride, depthwise
-        largest = _conv(built(in_), built(out), built(kernel), 1, depthwise, bias)
+        self.stride, self.dilation, self.depthwise = stride, dilation, depthwise
+        largest = _conv(built(in_), built(out), built(kernel), 1, dilation, depthwise, bias)
         self.weight, self.bias = largest.weight, largest.bias
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Conv2d` with the chosen slice of the weights."""
         in_, out, kernel = (chosen(size, arch) for size in (self.in_, self.out, self.kernel))
         stride, bias_too = chosen(self.stride, arch), self.bias is not None
-        conv = _conv(in_, out, kernel, stride, self.depthwise, bias_too).to(self.weight)
+        conv = _conv(in_, out, kernel, stride, self.dilation, self.depthwise, bias_too).to(self.weight)
         weight, bias = self._slices(in_, out, kernel)
         with torch.no_grad():
             conv.weight.copy_(weight)
@@ -65,8 +66,8 @@ class ElasticConv2d(ElasticLayer):
         """B×in×H×W → B×out×H'×W' at the gated sizes."""
         in_, out, kernel = self.size(self.in_), self.size(self.out), self.size(self.kernel)
         weight, bias = self._slices(in_, out, kernel)
-        groups = in_ if self.depthwise else 1
-        return F.conv2d(x_BCHW, weight, bias, self.size(self.stride), kernel // 2, groups=groups)
+        padding, groups = self.dilation * (kernel // 2), in_ if self.depthwise else 1
+        return F.conv2d(x_BCHW, weight, bias, self.size(self.stride), padding, self.dilation, groups)
 
 
 def conv2d(
@@ -74,9 +75,12 @@ def conv2d(
 ) -> nn.Module:
     """An `ElasticConv2d`, or an `nn.Conv2d` with the same padding if no size is a decision."""
     if isinstance(in_, int) and isinstance(out, int) and isinstance(kernel, int):
-        return _conv(in_, out, kernel, stride, depthwise, bias)
+        return _conv(in_, out, kernel, stride, 1, depthwise, bias)
     return ElasticConv2d(in_, out, kernel, stride=stride, depthwise=depthwise, bias=bias)
 
 
-def _conv(in_: int, out: int, kernel: int, stride: int, depthwise: bool, bias: bool) -> nn.Conv2d:
-    return nn.Conv2d(in_, out, kernel, stride, kernel // 2, groups=in_ if depthwise else 1, bias=bias)
+def _conv(
+    in_: int, out: int, kernel: int, stride: int, dilation: int, depthwise: bool, bias: bool
+) -> nn.Conv2d:
+    padding, groups = dilation * (kernel // 2), in_ if depthwise else 1
+    return nn.Conv2d(in_, out, kernel, stride, padding, dilation, groups, bias)
