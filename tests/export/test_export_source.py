@@ -247,6 +247,17 @@ def test_equal_items_are_written_once() -> None:
     assert "for block in self.blocks:\n            x = block(x)" in text
 
 
+class Chained(nn.Sequential):
+    """A container whose children are of other kinds each time."""
+
+
+def test_children_that_have_only_positions_are_passed_in_by_name() -> None:
+    first, second = Chained(nn.Conv2d(3, 4, 1), nn.ReLU()), Chained(nn.MaxPool2d(2), nn.BatchNorm2d(4))
+    net = nn.Sequential(first, second).eval()
+    assert "def __init__(self, layer1: nn.Module, layer2: nn.Module)" in page(net, (images(),), "t", {})
+    assert torch.equal(rebuilt(net)(images()), net(images()))
+
+
 def test_tolerance_is_the_documented_one() -> None:
     checking._compare(torch.tensor([1.0]), torch.tensor([1.0 + 5e-7]))
     with pytest.raises(NasturtiumError, match="differs"):

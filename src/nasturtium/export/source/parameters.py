@@ -62,12 +62,17 @@ def parameters(slots: Sequence[Slot | ModuleSlot]) -> Parameters:
 def _add_module(found: Parameters, slot: ModuleSlot, slots: Sequence[Slot | ModuleSlot]) -> str:
     heads = {call.head for call in slot.values}
     kind = heads.pop() if len(heads) == 1 else None
-    alone = sum(isinstance(s, ModuleSlot) and s.attribute == slot.attribute for s in slots) == 1
-    single = slot.attribute if kind in _CONTAINERS else slot.attribute.removesuffix("s")
+    single = _called(slot) if kind in _CONTAINERS else _called(slot).removesuffix("s")
+    alone = sum(isinstance(s, ModuleSlot) and _called(s) == _called(slot) for s in slots) == 1
     taken = {p.name for p in found.all}
     wish = single if alone else next(f"{single}{i}" for i in range(1, 100) if f"{single}{i}" not in taken)
     found.all.append(Parameter(wish, kind if kind in _CONTAINERS else "nn.Module", slot.values, "module"))
     return wish
+
+
+def _called(slot: ModuleSlot) -> str:
+    """The name of a child; those of a container have only positions."""
+    return "layer" if slot.attribute.isdecimal() else slot.attribute
 
 
 def _add_number(found: Parameters, slot: Slot, slots: Sequence[Slot]) -> str:
