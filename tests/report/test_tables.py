@@ -1,5 +1,6 @@
 import csv
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +49,7 @@ def test_names_of_metrics_are_defused_too():
         (10**15 - 1, "999,999,999,999,999"),
         (1_037_664_180**2, "1.08 · 10¹⁸"),
         (9_996 * 10**500, "1.00 · 10⁵⁰⁴"),
+        (math.inf, "unbounded"),
     ],
 )
 def test_counts(number, words):

@@ -1,4 +1,5 @@
 import base64
+import math
 import re
 import subprocess
 import sys
@@ -127,6 +128,14 @@ def test_a_run_that_found_nothing_still_has_a_page(data, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     assert "It says: the disk is full" in page.text
     assert [tag.get("class") for _, tag in page.tags].count("missing") == 6
+
+
+def test_a_space_without_bound_is_called_so(data, tmp_path):
+    space = SearchSpace([])
+    text = written(replace(data, space_size=math.inf, search_space=space, search_curve=()), tmp_path).text
+    assert "its networks may grow without bound." in text
+    assert "0 decisions" not in text
+    assert "unbounded" in text
 
 
 def test_a_search_that_did_not_pay_off_says_so_first(data, tmp_path):

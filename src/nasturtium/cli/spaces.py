@@ -36,7 +36,7 @@ def list_spaces(out: Console) -> None:
         size, decisions, trouble = "", "", ""
         try:
             space = published(name).space
-            size, decisions = count(space.size()), f"{len(space.decisions):,}"
+            size, decisions = count(space.size()), f"{len(space.decisions):,}" if space.decisions else "any"
         except UsageError as error:
             trouble = f"\n{escape(str(error))}"
         kind = "" if entry.trainable else f" [{entry.takes} → {entry.gives}]"
@@ -56,6 +56,10 @@ def describe(name: str, out: Console) -> None:
     sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
     out.print(f"network sizes: {sizes or 'none'}", highlight=False)
     out.print(f"{count(space.size())} architectures", highlight=False)
+    if not space.decisions:
+        out.print("any number of decisions, for example:", highlight=False)
+        out.print(space.sample(np.random.default_rng(0)), highlight=False, markup=False)
+        return
     table = Table("decision", "options", "only if")
     for decision_name, decision in space.decisions.items():
         options = ", ".join(map(str, decision.options))

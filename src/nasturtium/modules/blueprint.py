@@ -15,6 +15,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.decision import Decision
+from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.search_space import SearchSpace
 
 
@@ -24,6 +25,10 @@ class Blueprint:
     `settings` are decisions about training, searched jointly and named `train/<setting>`; `constraints` tie
     decisions together. `notation` writes an architecture as its field does, `graphs` tells its cells where
     decision names don't (see `cell_graphs`), `example` makes a batch of inputs.
+
+    `space` is given where networks can't show it because they may grow without bound; `make` then builds the
+    network of the architecture in `current()`, and raises `UsageError` where there is none. Such a space
+    tells its cells itself.
     """
 
     def __init__(
@@ -35,13 +40,17 @@ class Blueprint:
         notation: Callable[[Architecture], str] | None = None,
         graphs: Callable[[Architecture], Sequence[CellGraph]] | None = None,
         example: Example | None = None,
+        space: GrowingSpace | None = None,
     ) -> None:
+        if space is not None and (constraints or graphs):
+            raise UsageError("a space that is given has its own constraints and graphs")
         self.make = make
         self.notation = notation
         self.graphs = graphs
         self.example = example
         self._settings = tuple(settings)
         self._constraints = tuple(constraints)
+        self._given = space
 
     def with_settings(self, settings: Sequence[Decision]) -> "Blueprint":
         """The same network, searched jointly with more training settings."""
@@ -61,6 +70,7 @@ class Blueprint:
             notation=self.notation,
             graphs=self.graphs,
             example=example or self.example,
+            space=self._given,
         )
 
     def inputs(self, batch: int, seed: int = 0) -> tuple[Tensor, ...]:
@@ -71,7 +81,9 @@ class Blueprint:
 
     @cached_property
     def space(self) -> SearchSpace:
-        """The pure-data search space, read off the network without allocating its weights."""
+        """The pure-data search space, read off the network without allocating its weights, or given."""
+        if self._given is not None:
+            return self._given.with_settings(self._settings)
         with torch.device("meta"), building(Building(outline=True)):
             space = space_of(
                 self.make(), settings=self._settings, constraints=self._constraints, graphs=self.graphs

@@ -73,9 +73,8 @@ class ReportData:
     """Everything in a report.
 
     `searched` are the trials of a black-box search, `retrained` the final trainings. `space_size` is None
-    where the size can't be counted, `error` is
-    what a failed run ended with. `genotype` is the architecture in the notation of its field, `cells` are
-    its cells as graphs.
+    where the size can't be counted, infinity where it is unbounded; `error` is what a failed run ended with.
+    `genotype` is the architecture in the notation of its field, `cells` are its cells as graphs.
     """
 
     title: str
@@ -84,7 +83,7 @@ class ReportData:
     seed: int
     method: Info
     space: Info
-    space_size: int | None
+    space_size: int | float | None
     data: DataFacts
     versions: Mapping[str, str]
     machine: Mapping[str, str]

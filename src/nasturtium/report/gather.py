@@ -1,6 +1,7 @@
 """From the log of a run to what its report tells."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         seed=record.seed,
         method=method,
         space=space,
-        space_size=None if size is None else int(size),
+        space_size=None if size is None else math.inf if size == "inf" else int(size),
         data=DataFacts(facts["data"], tuple(facts["classes"]), tuple(facts["input_shape"]), facts["splits"]),
         versions=facts["versions"],
         machine=facts["machine"],

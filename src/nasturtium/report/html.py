@@ -1,6 +1,7 @@
 """The page of a report: one HTML file with everything in it, which needs no network and no other file."""
 
 import base64
+import math
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -74,6 +75,7 @@ def template(name: str) -> Template:
     environment.filters |= {"percent": percent, "count": count, "duration": duration, "value": value_text}
     environment.globals["inline"] = _inline
     environment.tests["link"] = _is_link
+    environment.tests["unbounded"] = lambda size: size == math.inf
     return environment.get_template(name)
 
 

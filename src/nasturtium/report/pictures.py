@@ -12,6 +12,7 @@ from nasturtium.report.probabilities import probability_pictures
 from nasturtium.report.style import Picture, picture, readable, slug
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, other_decisions
+from nasturtium.space.decision import Decision, members
 from nasturtium.space.search_space import SearchSpace
 
 MOST_LISTED = 8  # decisions outside of cells; more are drawn as well
@@ -52,7 +53,10 @@ def draw(data: ReportData) -> Pictures:
 
 def decisions_picture(arch: Architecture, space: SearchSpace, graphs: Sequence[CellGraph]) -> Picture:
     """The table of what `arch` decides besides its cells `graphs`."""
-    outside = [d for name, d in space.decisions.items() if not any(graph.shows(name) for graph in graphs)]
+    # an unbounded space has no list of decisions
+    unlisted = {n: tuple(dict.fromkeys(members(v))) for n, v in arch.items() if n not in space.decisions}
+    every = [*space.decisions.values(), *(Decision(name, options) for name, options in unlisted.items())]
+    outside = [d for d in every if not any(graph.shows(d.name) for graph in graphs)]
     words = "; ".join(f"{name}: {value}" for name, value in other_decisions(arch, graphs).items())
     return picture(
         table_figure(decision_table(arch, outside)),

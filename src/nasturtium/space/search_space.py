@@ -82,8 +82,8 @@ class SearchSpace:
         assert diagram is not None  # without constraints every branch has a value
         return diagram
 
-    def size(self) -> int:
-        """The exact number of architectures, conditions and constraints included.
+    def size(self) -> int | float:
+        """The exact number of architectures, conditions and constraints included; `math.inf` if unbounded.
 
         Raises `UsageError` if no architecture satisfies the constraints, or if they tie so many decisions
         together that counting is out of reach.
