@@ -79,6 +79,7 @@ def test_lists_name_everything_registered(tmp_path: Path) -> None:
     spaces = nasturtium("spaces", cwd=tmp_path).stdout
     assert "15,625" in spaces
     assert "1.08 · 10¹⁸" in spaces
+    assert "unbounded" in spaces
 
 
 @pytest.mark.parametrize("code", ["import nasturtium", "import nasturtium.cli.main"])
@@ -91,6 +92,9 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
     shown = nasturtium("spaces", "nasbench201", cwd=tmp_path).stdout
     assert "network sizes: channels=16, cells=5" in shown
     assert "cell/3<-2" in shown
+    shown = nasturtium("spaces", "network-morphism", cwd=tmp_path).stdout
+    assert "unbounded architectures" in shown
+    assert "stage1/block1/width" in shown
     drawn = nasturtium("spaces", "nasbench201", "--draw", "gallery", "--seed", "3", cwd=tmp_path)
     assert drawn.stdout.strip() == "gallery/gallery.html"
     assert (tmp_path / "gallery" / "nasbench201-cell-1-cell.png").stat().st_size > 10_000
