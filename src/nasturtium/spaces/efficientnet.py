@@ -14,7 +14,7 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, Size, derived
+from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.mbconv import conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.repeat import Repeat
@@ -52,7 +52,7 @@ STAGES = (
 )
 
 
-def block(in_: Size, out: Size, kernel: int, expansion: int, stride: int) -> nn.Module:
+def block(in_: Own, out: Own, kernel: int, expansion: int, stride: int) -> nn.Module:
     """An inverted residual block with squeeze-and-excitation to a quarter of its input's channels."""
     wide = in_ if expansion == 1 else derived(lambda channels: expansion * channels, in_)
     excite = SqueezeExcite(wide, derived(lambda channels: channels // 4, in_), activation=nn.SiLU)
@@ -61,7 +61,7 @@ def block(in_: Size, out: Size, kernel: int, expansion: int, stride: int) -> nn.
     return residual(body, in_, out, stride)
 
 
-def stage(in_: Size, out: Size, kernel: int, expansion: int, blocks: Size, stride: int) -> Repeat:
+def stage(in_: Own, out: Own, kernel: int, expansion: int, blocks: Own, stride: int) -> Repeat:
     """A stack of blocks, the first with the stride."""
     return Repeat(blocks, lambda i: block(out if i else in_, out, kernel, expansion, 1 if i else stride))
 
@@ -83,10 +83,10 @@ class EfficientNetwork(nn.Sequential):
     ) -> None:
         by_depth, by_width, resolution = scales
 
-        def channels(number: int) -> Size:
+        def channels(number: int) -> Own:
             return derived(lambda scale: round_channels(number * scale * width / 100), by_width)
 
-        def blocks(number: int) -> Size:
+        def blocks(number: int) -> Own:
             return derived(lambda scale: math.ceil(number * scale), by_depth)
 
         first, stage_strides = strides(2, tuple(stride for *_, stride in STAGES), cifar)

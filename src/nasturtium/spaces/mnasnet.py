@@ -17,7 +17,7 @@ from collections.abc import Callable
 from torch import nn
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, Size, derived
+from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.mbconv import classifier, conv_block, inverted, round_channels, strides
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
@@ -42,12 +42,12 @@ LAYERS = ((1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (2, 3, 4), (2, 3, 4), (1, 2))
 STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first layer of a stage
 
 
-def operation(name: str, in_: Size, out: Size, stride: int) -> OneOf:
+def operation(name: str, in_: Own, out: Own, stride: int) -> OneOf:
     """The choice between four operations, of one kernel size."""
     kernel = Dim(f"{name}/kernel", KERNELS)
     reduced = derived(lambda channels: max(1, channels // 4), in_)
 
-    def excite(channels: Size) -> OneOf:
+    def excite(channels: Own) -> OneOf:
         return OneOf(f"{name}/se", {0: nn.Identity, 0.25: lambda: SqueezeExcite(channels, reduced)})
 
     def conv() -> nn.Module:
@@ -64,7 +64,7 @@ def operation(name: str, in_: Size, out: Size, stride: int) -> OneOf:
     return OneOf(f"{name}/op", candidates | {"mb3": expanded(3), "mb6": expanded(6)})
 
 
-def stage(number: int, in_: Size, out: Size, stride: int) -> Repeat:
+def stage(number: int, in_: Own, out: Own, stride: int) -> Repeat:
     """A stack of layers, the first with the stride."""
     name = f"stage{number}"
 
@@ -91,7 +91,7 @@ class MnasNetwork(nn.Sequential):
         stem_stride, stage_strides = strides(2, STRIDES, cifar)
         stem = scaled(STEM)
         layers: list[nn.Module] = [conv_block(input_channels, stem, 3, stride=stem_stride)]
-        in_: Size = stem
+        in_: Own = stem
         for number, (widths, stride) in enumerate(zip(WIDTHS, stage_strides, strict=True), start=1):
             out = Dim(f"stage{number}/width", tuple(dict.fromkeys(map(scaled, widths))))
             layers.append(stage(number, in_, out, stride))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import nn
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, Size, derived
+from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.mbconv import classifier, conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
@@ -43,7 +43,7 @@ LARGE_FRAME = Frame(1, False, (24, 40, 80, 112, 160), (2, 2, 2, 1, 2), (2.3, 2.5
 SMALL_FRAME = Frame(2, True, (24, 40, 48, 96), (2, 2, 1, 2), (3.0, 3.67, 4.0, 4.5, 6.0), 576, 1024)
 
 
-def excite(channels: Size) -> SqueezeExcite:
+def excite(channels: Own) -> SqueezeExcite:
     """Squeeze-and-excitation as in this paper."""
     reduced = derived(lambda wide: round_channels(wide / 4), channels)
     return SqueezeExcite(channels, reduced, gate=nn.Hardsigmoid)
