@@ -23,6 +23,12 @@ def test_sizes_that_make_no_network_are_refused(sizes, message):
         make_space("efficientnet", (3, 32, 32), 10, sizes)
 
 
+def test_resolutions_that_round_to_one_are_one_option():
+    space = make_space("efficientnet", (3, 8, 8), 10, {"resolution": 8, "cifar": 1}).space
+    assert space.decisions["scale/resolution"].options == (8, 9, 11, 14, 16, 19, 21)
+    assert space.size() > 1
+
+
 def test_an_unknown_published_network_is_refused():
     with pytest.raises(UsageError, match="EfficientNet-B8 is unknown; there are B0 to B7"):
         published(8)

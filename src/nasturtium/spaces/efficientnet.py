@@ -136,7 +136,7 @@ def efficientnet(
     scales = (
         Dim(DEPTH, depths),
         Dim(WIDTH, tuple(dict.fromkeys(widths))),
-        Dim(RESOLUTION, tuple(round(side * resolution / sides[0]) for side in sides)),
+        Dim(RESOLUTION, tuple(dict.fromkeys(round(side * resolution / sides[0]) for side in sides))),
     )
     return Blueprint(
         lambda: EfficientNetwork(input_shape, classes, scales, width=width, cifar=bool(cifar)),
