@@ -33,13 +33,13 @@ def test_cells_are_well_formed(space):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_architectures_have_encodings(space, kind):
-    archs = samples(space, 6)
+    archs = samples(space, 30)
     if space.unbounded or (kind in OF_CELLS and not any(cell_graphs(arch, space) for arch in archs)):
         with pytest.raises(UsageError, match=f"encoding '{kind}'"):
             space.encode(archs, kind)
         return
     codes = space.encode(archs, kind)
-    assert codes.shape == (6, len(space.encoding_names(kind)))
+    assert codes.shape == (30, len(space.encoding_names(kind)))
     assert codes.dtype == np.float32
     assert np.isfinite(codes).all()
     assert np.array_equal(codes[3], space.encode(archs[3], kind))

@@ -108,7 +108,7 @@ def _live(shape: CellShape, cell: CellArrays) -> tuple[np.ndarray, np.ndarray]:
     carries = np.array([op not in NOTHING for op in ("", *shape.edge_ops)])
     flows = (cell.edges[:, :, carries] > 0).any(axis=2)
     closed = [i for i, op in enumerate(shape.node_ops, start=1) if op in NOTHING]
-    open_: np.ndarray = (cell.nodes[:, :, None] != np.array(closed, np.int16)).all(axis=2)
+    open_ = ~np.asarray(np.isin(cell.nodes, closed))
     reached = np.zeros(cell.nodes.shape, bool)
     reached[:, : len(shape.inputs)] = True
     for i, (s, t) in enumerate(cell.pairs):
