@@ -165,7 +165,7 @@ def test_completing_keeps_what_is_allowed():
 
 def test_an_unbounded_space_has_no_size_encoding_or_restriction():
     assert space().size() == math.inf
-    with pytest.raises(UsageError, match="unbounded space have no encoding"):
+    with pytest.raises(UsageError, match="space without end have no encoding"):
         space().encode(Architecture(BASE.values()))
     with pytest.raises(UsageError, match="unbounded space can't be restricted to stage1/block1/width"):
         space().restrict({"stage1/block1/width": [4]})

@@ -106,7 +106,7 @@ def _lengths(
 def _live(shape: CellShape, cell: CellArrays) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs (n × pair) and which states (n × state) lie on a way from an input to the output."""
     carries = np.array([op not in NOTHING for op in ("", *shape.edge_ops)])
-    flows = (cell.edges[:, :, carries] > 0).any(axis=2)
+    flows = np.asarray((cell.edges[:, :, carries] > 0).any(axis=2))
     closed = [i for i, op in enumerate(shape.node_ops, start=1) if op in NOTHING]
     open_ = ~np.asarray(np.isin(cell.nodes, closed))
     reached = np.zeros(cell.nodes.shape, bool)

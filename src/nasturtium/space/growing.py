@@ -32,6 +32,8 @@ class GrowingSpace(SearchSpace):
     `settings` are decisions about training, searched jointly. Each stage is told as a cell graph.
     """
 
+    unbounded = True
+
     def __init__(self, base: Architecture, *, steps: int, settings: Sequence[Decision] = ()) -> None:
         super().__init__(settings, graphs=lambda arch: stage_graphs(self.structure(arch)))
         self._settings = SearchSpace(settings)
@@ -158,10 +160,6 @@ class GrowingSpace(SearchSpace):
     def restrict(self, options: Mapping[str, Collection[Option]]) -> NoReturn:
         """Refused: there is no list of options."""
         raise UsageError(f"an unbounded space can't be restricted to {', '.join(options)}: {NO_LIST}")
-
-    def encode(self, arch: Architecture) -> NoReturn:
-        """Refused: an encoding has a fixed length."""
-        raise UsageError(f"architectures of an unbounded space have no encoding: {NO_LIST}")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, to be stored beside a run and compared when it is resumed."""
