@@ -5,6 +5,7 @@ import itertools
 from nasturtium.modules.vertex_cell import used
 from nasturtium.space.canonical import canonical
 from nasturtium.space.cell_graph import CellGraph
+from nasturtium.spaces.base import make_space
 from nasturtium.spaces.nasbench201 import NAMES, from_string, nasbench201
 
 
@@ -40,3 +41,9 @@ def test_nasbench101_has_as_many_cells_of_up_to_5_vertices_as_its_own_hash_tells
                 forms.update(canonical(vertices(*chosen, edges=edges)) for chosen in inner)
         different.append(len(forms))
     assert different == [1, 6, 84, 2_441]
+
+
+def test_nasbench_graph_has_26206_different_networks_as_published():
+    """Qin et al. 2022, https://arxiv.org/abs/2206.09166."""
+    space = make_space("nasbench-graph", (6,), 3, {"width": 8}).space
+    assert len({space.canonical(arch) for arch in space.enumerate()}) == 26_206

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Choice, current
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
@@ -51,16 +50,7 @@ class _JoinedLayer(Choice):
 
     def states(self) -> tuple[int, ...]:
         """The states that the gates join."""
-        return self.joined.states({d.name: self._gated(d) for d in self.decisions()})
-
-    def _gated(self, decision: Decision) -> Value:
-        gate = self.gate(decision.name)
-        if len(gate.index) != 1:
-            raise UsageError(
-                f"{type(self).__name__} needs one value of {decision.name!r} but got a mixture of"
-                f" {len(gate.index)}; choose a method that runs one path at a time"
-            )
-        return decision.options[gate.index[0]]
+        return self.joined.states({d.name: self.value(d) for d in self.decisions()})
 
     def columns(self, weight: Tensor, states: Sequence[int], width: int) -> Tensor:
         """The columns (dimension 1) of a weight that belong to `states`, `width` each."""

@@ -185,4 +185,5 @@ def pair_graph(arch: Architecture, ends: LooseEnds) -> CellGraph:
         nodes=(*input_labels(INPUTS), *map(str, ends.nodes())),
         edges=tuple(edges),
         output=ends.states(arch),
+        identity=("skip_connect",),
     )

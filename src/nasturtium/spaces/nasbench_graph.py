@@ -259,6 +259,7 @@ def graph(arch: Mapping[str, Value]) -> CellGraph:
         tuple((at[source], at[i], "") for i, source in found.steps),
         tuple(at[i] for i in found.joined),
         ops=("", *(operations[i - 1] for i, _ in found.steps)),
+        decisions=tuple(arch),
     )
 
 

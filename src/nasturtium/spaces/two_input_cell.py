@@ -98,6 +98,8 @@ def _graph(arch: Architecture) -> CellGraph:
         edges=tuple((j, node, str(arch[f"cell/{node}<-{j}"])) for node in _nodes() for j in range(node)),
         output=tuple(_nodes()),
         join="mean",
+        identity=("skip_connect",),
+        keeps_size=True,
     )
 
 
