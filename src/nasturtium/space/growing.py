@@ -169,7 +169,7 @@ class GrowingSpace(SearchSpace):
 
 def stage_graphs(structure: Structure) -> list[CellGraph]:
     """A graph for each stage, with a node for each block, labelled with its width."""
-    graphs = []
+    graphs, decided = [], structure.values()
     for number, stage in enumerate(structure.stages, start=1):
         edges: list[tuple[int, int, str]] = []
         for at, block in enumerate(stage):
@@ -182,7 +182,9 @@ def stage_graphs(structure: Structure) -> list[CellGraph]:
             nodes=(*input_labels(1), *(f"block{place.block}: {structure[place].width}" for place in places)),
             edges=tuple(edges),
             output=(len(stage),),
-            decisions=tuple(f"{place}/{what}" for place in places for what in ("kernels", "skip")),
+            decisions=tuple(
+                name for name in decided if name.startswith(f"stage{number}/") and not name.endswith("/width")
+            ),
         )
         graphs.append(graph)
     return graphs
