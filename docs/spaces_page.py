@@ -24,11 +24,11 @@ the defaults are the published ones. A space that does not go from images to cla
 from nasturtium.spaces.base import make_space
 
 blueprint = make_space("darts", (3, 32, 32), classes=10)  # the shape of one example, the classes
-network = blueprint.build(blueprint.space.sample(rng), seed=0)
+network = blueprint.build(blueprint.points["DARTS_V2"], seed=0)  # or blueprint.space.sample(rng)
 ```
 
-| space | what | architectures | decisions | takes → scores | network sizes |
-|---|---|---:|---:|---|---|
+| space | what | architectures | decisions | takes → scores | network sizes | published architectures |
+|---|---|---:|---:|---|---|---|
 """
 
 
@@ -36,7 +36,8 @@ def rows() -> Iterator[str]:
     """A line of the table for each space."""
     for name in SPACES.names():
         info, entry = SPACES.info(name), SPACES.get(name)
-        space = published(name).space
+        blueprint = published(name)
+        space = blueprint.space
         sizes = ", ".join(f"`{size}={default}`" for size, default in entry.sizes.items())
         shape = "×".join(map(str, entry.shape))
         cells = (
@@ -46,6 +47,7 @@ def rows() -> Iterator[str]:
             f"{len(space.decisions):,}",
             f"{entry.takes} {shape} → {entry.gives}",
             sizes,
+            ", ".join(f"`{point}`" for point in blueprint.points),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

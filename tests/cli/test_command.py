@@ -21,7 +21,7 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--space", "dart"], "unknown space 'dart': did you mean 'darts'?"),
+        (["--space", "dart"], "unknown space 'dart': did you mean 'darts'"),
         (["--method", "rndom"], "unknown method 'rndom': did you mean 'random'?"),
         (["--data", "digit"], "did you mean 'digits'?"),
         (["--data", "no/such/folder"], "no/such/folder does not exist"),
@@ -103,7 +103,7 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nasbench2001"], "unknown space 'nasbench2001': did you mean 'nasbench201'?"),
+        (["nasbench2001"], "unknown space 'nasbench2001': did you mean 'nasbench201'"),
         (["nasbench201", "--draw", "file/x"], "gallery can't be written to file/x"),
         (["nasbench201", "--draw", "x", "--seed", "-1"], "greater than or equal to 0"),
     ],

@@ -45,7 +45,9 @@ def test_the_published_network_can_be_described(name):
     info, entry = SPACES.info(name), SPACES.get(name)
     assert info.summary
     assert info.paper.startswith("https://")
-    space = make_space(name, entry.shape, entry.classes).space
+    blueprint = make_space(name, entry.shape, entry.classes)
+    space = blueprint.space
+    assert [point for point, arch in blueprint.points.items() if arch not in space] == []
     assert space.size() == math.inf or space.size() >= 3
     for arch in samples(space, 3):
         assert Architecture.from_json(arch.to_json()) in space

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from nasturtium.core.errors import UsageError
+from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.report.gallery import Exhibit, exhibit, write_gallery
 from nasturtium.report.tables import count
@@ -48,7 +50,8 @@ def list_spaces(out: Console) -> None:
 
 def describe(name: str, out: Console) -> None:
     """The decisions of a space with their options, and the sizes that its networks have."""
-    info, entry, space = SPACES.info(name), SPACES.get(name), published(name).space
+    info, entry, blueprint = SPACES.info(name), SPACES.get(name), published(name)
+    space = blueprint.space
     out.print(f"[bold]{name}[/bold]: {info.summary}", highlight=False)
     out.print(info.paper, highlight=False)
     shape = "×".join(map(str, entry.shape))
@@ -56,6 +59,10 @@ def describe(name: str, out: Console) -> None:
     sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
     out.print(f"network sizes: {sizes or 'none'}", highlight=False)
     out.print(f"{count(space.size())} architectures", highlight=False)
+    for point, arch in blueprint.points.items():
+        with torch.device("meta"):
+            parameters = count_parameters(blueprint.build(arch, seed=0))
+        out.print(f"  {point}: {parameters:,} parameters at these sizes", highlight=False)
     if not space.decisions:
         out.print("any number of decisions, for example:", highlight=False)
         out.print(space.sample(np.random.default_rng(0)), highlight=False, markup=False)

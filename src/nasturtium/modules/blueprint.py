@@ -1,6 +1,6 @@
 """The one definition of a search space: a function that makes a network with choices in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -24,7 +24,8 @@ class Blueprint:
 
     `settings` are decisions about training, searched jointly and named `train/<setting>`; `constraints` tie
     decisions together. `notation` writes an architecture as its field does, `graphs` tells its cells where
-    decision names don't (see `cell_graphs`), `example` makes a batch of inputs.
+    decision names don't (see `cell_graphs`), `example` makes a batch of inputs. `points` are architectures
+    known by name, such as those that a paper found.
 
     `space` is given where networks can't show it because they may grow without bound; `make` then builds the
     network of the architecture in `current()`, and raises `UsageError` where there is none. Such a space
@@ -40,6 +41,7 @@ class Blueprint:
         notation: Callable[[Architecture], str] | None = None,
         graphs: Callable[[Architecture], Sequence[CellGraph]] | None = None,
         example: Example | None = None,
+        points: Mapping[str, Architecture] | None = None,
         space: GrowingSpace | None = None,
     ) -> None:
         if space is not None and (constraints or graphs):
@@ -48,6 +50,7 @@ class Blueprint:
         self.notation = notation
         self.graphs = graphs
         self.example = example
+        self.points = dict(points or {})
         self._settings = tuple(settings)
         self._constraints = tuple(constraints)
         self._given = space
@@ -70,6 +73,7 @@ class Blueprint:
             notation=self.notation,
             graphs=self.graphs,
             example=example or self.example,
+            points=self.points,
             space=self._given,
         )
 

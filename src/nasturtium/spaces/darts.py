@@ -188,6 +188,7 @@ def darts(
         ),
         notation=lambda arch: repr(to_genotype(arch)),
         graphs=to_graphs,
+        points={"DARTS_V2": from_genotype(DARTS_V2)},
     )
 
 
