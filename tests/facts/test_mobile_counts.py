@@ -55,14 +55,16 @@ def test_published_sizes():
 
 def test_sizes_that_no_paper_states():
     """Counted by hand. ProxylessNAS gives none; blocks that change the shape can't be left out. Of MnasNet
-    the paper says 432 a stage; stages that may have one layer have no shortcut then."""
+    the paper says 432 a stage; stages that may have one layer have no shortcut then. Of MobileNetV3-Large's
+    expansions, 2.3 and 2.5 widen the 16 channels that the first block takes to the same 40."""
     stage = 4 * 2 * 2 * 3  # operation, kernel, squeeze-and-excitation, width
     one_or_two, one_to_three, others = stage * (1 + 3), stage * (1 + 3 + 3), stage * 3 * 3
     assert others == 432
     assert make_space("mnasnet", *IMAGENET).space.size() == one_or_two**2 * one_to_three * others**4
     assert make_space("proxylessnas", *IMAGENET).space.size() == 6**6 * 7**15
     expansions = 5**2 + 5**3 + 5**4
-    assert make_space("mobilenetv3", *IMAGENET).space.size() == (8 * expansions) ** 5
+    first = 4 + 4 * 5 + 4 * 5**2
+    assert make_space("mobilenetv3", *IMAGENET).space.size() == 8 * 5 * first * (8 * expansions) ** 4
     assert make_space("mobilenetv3", *IMAGENET, {"small": 1}).space.size() == (8 * expansions) ** 4
 
 

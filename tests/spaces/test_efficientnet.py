@@ -29,9 +29,19 @@ def test_resolutions_that_round_to_one_are_one_option():
     assert space.size() > 1
 
 
-def test_an_unknown_published_network_is_refused():
-    with pytest.raises(UsageError, match="EfficientNet-B8 is unknown; there are B0 to B7"):
-        published(8)
+@pytest.mark.parametrize("number", [8, -1, 1.0, True, None, "B0"])
+def test_an_unknown_published_network_is_refused(number):
+    with pytest.raises(UsageError, match=rf"EfficientNet-B{number} is unknown; there are B0 to B7"):
+        published(number)
+
+
+@pytest.mark.parametrize("resolution", [8, 9, 13, 32, 100, 224])
+def test_the_published_networks_are_points_at_any_resolution(resolution):
+    blueprint = make_space("efficientnet", (3, 8, 8), 10, {"resolution": resolution, "cifar": 1})
+    assert list(blueprint.points) == [f"EfficientNet-B{n}" for n in range(8)]
+    assert [blueprint.space.why_not(arch) for arch in blueprint.points.values()] == [None] * 8
+    smaller = make_space("efficientnet", (3, 8, 8), 10, {"largest": 2, "cifar": 1})
+    assert list(smaller.points) == ["EfficientNet-B0", "EfficientNet-B1", "EfficientNet-B2"]
 
 
 def test_depth_and_width_grow_as_published():

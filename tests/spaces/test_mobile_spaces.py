@@ -9,7 +9,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Choice
 from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces import fbnet, mnasnet, mobilenetv3, once_for_all, proxylessnas
+from nasturtium.spaces import fbnet, mnasnet, once_for_all, proxylessnas
 from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.spaces.nasbench_macro import from_string, nasbench_macro, to_string
 
@@ -46,18 +46,36 @@ def test_the_least_image_follows_from_the_strides(name, cifar, least):
 
 
 @pytest.mark.parametrize(
-    ("blueprint", "points"),
+    ("name", "sizes", "points"),
     [
-        (fbnet.fbnet((3, 32, 32), 10), [fbnet.FBNET_C]),
-        (proxylessnas.proxylessnas((3, 32, 32), 10), [proxylessnas.MOBILE]),
-        (mnasnet.mnasnet((3, 32, 32), 10), [mnasnet.A1, mnasnet.B1]),
-        (mobilenetv3.mobilenetv3((3, 32, 32), 10), [mobilenetv3.LARGE]),
-        (mobilenetv3.mobilenetv3((3, 32, 32), 10, small=1), [mobilenetv3.SMALL]),
+        ("fbnet", {}, ["FBNet-C"]),
+        ("fbnet", {"width": 50}, ["FBNet-C"]),
+        ("proxylessnas", {}, ["ProxylessNAS-Mobile"]),
+        ("proxylessnas", {"width": 25}, ["ProxylessNAS-Mobile"]),
+        ("mnasnet", {}, ["MnasNet-A1", "MnasNet-B1"]),
+        ("mnasnet", {"width": 50}, []),  # its architectures are written with other widths
+        ("mobilenetv3", {}, ["MobileNetV3-Large"]),
+        ("mobilenetv3", {"small": 1}, ["MobileNetV3-Small"]),
+        ("mobilenetv3", {"small": 1, "width": 25}, []),  # fewer expansions make a difference
     ],
 )
-def test_published_networks_are_points(blueprint, points):
-    for arch in points:
+def test_published_networks_are_points(name, sizes, points):
+    blueprint = make_space(name, (3, 32, 32), 10, sizes)
+    assert list(blueprint.points) == points
+    for arch in blueprint.points.values():
         assert blueprint.space.why_not(arch) is None
+
+
+@pytest.mark.parametrize("sizes", [{}, {"small": 1}, {"small": 1, "width": 25}])
+def test_expansions_of_mobilenetv3_make_different_widths(sizes):
+    blueprint = make_space("mobilenetv3", (3, 32, 32), 10, sizes)
+    rng = np.random.default_rng(0)
+    for name in ("stage1/block1/expand", "stage1/block2/expand", "stage2/block1/expand"):
+        expansions = blueprint.space.decisions[name].options
+        base = blueprint.space.sample(rng)
+        with torch.device("meta"):
+            nets = [blueprint.build(Architecture({**base, name: e}), seed=0) for e in expansions]
+        assert len({sum(p.numel() for p in net.parameters()) for net in nets}) == len(expansions) > 2
 
 
 def test_blocks_that_change_the_shape_cannot_be_left_out():
@@ -106,11 +124,21 @@ def test_a_setting_of_once_for_all_is_read_and_written():
         ({"d": [4, 4, 5, 4, 4]}, "'d' has 5 at place 2; allowed: 2, 3, 4"),
         ({"e": [6] * 7 + [5] + [6] * 12}, "'e' has 5 at place 7; allowed: 3, 4, 6"),
         ({"ks": [7] * 19 + [9]}, "'ks' has 9 at place 19; allowed: 3, 5, 7"),
+        ({"ks": [[7]] * 20}, r"'ks' has \[7\] at place 0; allowed: 3, 5, 7"),
+        ({"ks": "7" * 20}, "'ks' is '77.*'; expected a list of 20 numbers"),
+        ({"ks": [7.0] * 20}, "'ks' has 7.0 at place 0"),
+        ({"r": ["224"]}, "'r' has '224' at place 0; allowed: whole numbers"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_place(change, message):
     with pytest.raises(UsageError, match=message):
         once_for_all.from_setting({**SETTING, **change})
+
+
+@pytest.mark.parametrize("setting", [None, [7] * 20, 3, "|nor_conv_3x3~0|"])
+def test_what_is_no_setting_is_refused(setting):
+    with pytest.raises(UsageError, match="expected a setting, a mapping with 'ks', 'e', 'd' and 'r'; got"):
+        once_for_all.from_setting(setting)
 
 
 def test_a_setting_without_a_key_is_refused():

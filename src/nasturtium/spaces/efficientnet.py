@@ -4,7 +4,8 @@ The network is fixed (EfficientNet-B0) and its scale is searched: a multiplier o
 the number of channels, and the resolution of the image. Compound scaling makes them α^φ, β^φ and γ^φ for one
 φ, with α = 1.2, β = 1.1 and γ = 1.15, so that each step of φ multiplies the FLOPs by α·β²·γ² = 1.92 ≈ 2. The
 published B0 to B7 obey this only approximately, because their multipliers are rounded: the three φ that
-depth, width and resolution stand for differ most in B7, by 1.07. The rule here allows 1.1.
+depth, width and resolution stand for differ most in B7, by 1.07. The rule here allows 1.1. The multipliers
+on offer are the published ones; those of depth in B1 and B2 (1.1 and 1.2) lead to the same numbers of blocks.
 """
 
 import math
@@ -136,11 +137,12 @@ def efficientnet(
     scales = (
         Dim(DEPTH, depths),
         Dim(WIDTH, tuple(dict.fromkeys(widths))),
-        Dim(RESOLUTION, tuple(dict.fromkeys(round(side * resolution / sides[0]) for side in sides))),
+        Dim(RESOLUTION, tuple(dict.fromkeys(_scaled(side, resolution) for side in sides))),
     )
     return Blueprint(
         lambda: EfficientNetwork(input_shape, classes, scales, width=width, cifar=bool(cifar)),
         constraints=[compound(resolution)],
+        points={f"EfficientNet-B{n}": published(n, resolution) for n in range(largest + 1)},
     )
 
 
@@ -165,9 +167,14 @@ def compound(resolution: int) -> Rule:
     )
 
 
-def published(number: int) -> Architecture:
-    """EfficientNet-B0 to B7, at the published resolutions; raises `UsageError` for another number."""
-    if number not in range(len(PUBLISHED)):
+def published(number: int, resolution: int = PUBLISHED[0][2]) -> Architecture:
+    """EfficientNet-B0 to B7, where B0 has `resolution`; raises `UsageError` for another number."""
+    if type(number) is not int or number not in range(len(PUBLISHED)):
         raise UsageError(f"EfficientNet-B{number} is unknown; there are B0 to B{len(PUBLISHED) - 1}")
     depth, width, side = PUBLISHED[number]
-    return Architecture({DEPTH: depth, WIDTH: width, RESOLUTION: side})
+    return Architecture({DEPTH: depth, WIDTH: width, RESOLUTION: _scaled(side, resolution)})
+
+
+def _scaled(side: int, resolution: int) -> int:
+    """A published resolution where that of B0 is `resolution`."""
+    return round(side * resolution / PUBLISHED[0][2])

@@ -110,7 +110,8 @@ def fbnet(
     """
     require_image("fbnet", input_shape, 8 if cifar else 32)
     return Blueprint(
-        lambda: FBNetwork(input_shape[0], classes, width=width, features=features, cifar=bool(cifar))
+        lambda: FBNetwork(input_shape[0], classes, width=width, features=features, cifar=bool(cifar)),
+        points={"FBNet-C": FBNET_C},
     )
 
 

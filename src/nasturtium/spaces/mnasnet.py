@@ -28,7 +28,7 @@ from nasturtium.space.decision import Option, Value
 from nasturtium.spaces.base import require_image, space
 
 STEM, FEATURES = 32, 1280
-KERNELS, RATIOS = (3, 5), (0, 0.25)
+KERNELS = (3, 5)
 WIDTHS = (
     (12, 16, 20),
     (18, 24, 30),
@@ -114,7 +114,10 @@ def mnasnet(
     divides images by 8 instead of 32. Raises `UsageError` for images under 32×32, or under 8×8 with `cifar`.
     """
     require_image("mnasnet", input_shape, 8 if cifar else 32)
-    return Blueprint(lambda: MnasNetwork(input_shape[0], classes, width=width, cifar=bool(cifar)))
+    return Blueprint(
+        lambda: MnasNetwork(input_shape[0], classes, width=width, cifar=bool(cifar)),
+        points={"MnasNet-A1": A1, "MnasNet-B1": B1} if width == 100 else {},
+    )
 
 
 def _stage(number: int, op: str, kernel: int, se: float, width: int, layers: int) -> dict[str, Value]:

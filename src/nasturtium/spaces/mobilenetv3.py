@@ -3,8 +3,9 @@
 The paper searches the kernel, squeeze-and-excitation and depth of each stage as MnasNet does, then the
 expansion of each block by NetAdapt, and uses hardswish in the deeper stages. It states no list of options
 for the second step, so the expansions offered here are those of its two networks, which are points of this
-space (`LARGE`, `SMALL`). The widths of stages are the published ones. Squeeze-and-excitation reduces to a
-quarter of the expanded width, has ReLU inside and a hard sigmoid as its gate.
+space (`LARGE`, `SMALL`); of several that round to one width a block has the least. The widths of stages are
+the published ones. Squeeze-and-excitation reduces to a quarter of the expanded width, has ReLU inside and a
+hard sigmoid as its gate.
 """
 
 from typing import NamedTuple
@@ -57,7 +58,7 @@ def stage(name: str, in_: int, out: int, stride: int, expansions: tuple[float, .
 
     def block(i: int) -> nn.Module:
         before, step = (out, 1) if i else (in_, stride)
-        expand = Dim(f"{name}/block{i + 1}/expand", expansions)
+        expand = Dim(f"{name}/block{i + 1}/expand", _different(expansions, before))
         middle = derived(lambda ratio: round_channels(before * ratio), expand)
         body = inverted(
             before,
@@ -71,6 +72,14 @@ def stage(name: str, in_: int, out: int, stride: int, expansions: tuple[float, .
         return residual(body, before, out, step)
 
     return Repeat(f"{name}/depth", block, DEPTHS)
+
+
+def _different(expansions: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Those that widen `channels` to different widths."""
+    found: dict[int, float] = {}
+    for ratio in expansions:
+        found.setdefault(round_channels(channels * ratio), ratio)
+    return tuple(found.values())
 
 
 class MobileNetV3(nn.Sequential):
@@ -116,7 +125,11 @@ def mobilenetv3(
     """
     require_image("mobilenetv3", input_shape, 8 if cifar else 32)
     frame = SMALL_FRAME if small else LARGE_FRAME
-    return Blueprint(lambda: MobileNetV3(input_shape[0], classes, frame, width=width, cifar=bool(cifar)))
+    published = {"MobileNetV3-Small": SMALL} if small else {"MobileNetV3-Large": LARGE}
+    return Blueprint(
+        lambda: MobileNetV3(input_shape[0], classes, frame, width=width, cifar=bool(cifar)),
+        points=published if width == 100 else {},
+    )
 
 
 def _stage(number: int, kernel: int, se: str, act: str, *expansions: float) -> dict[str, Value]:

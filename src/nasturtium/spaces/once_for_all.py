@@ -152,13 +152,16 @@ def to_setting(arch: Architecture) -> Setting:
 def from_setting(setting: Mapping[str, Sequence[int]]) -> Architecture:
     """The architecture of a setting; what it says of blocks that do not run is ignored.
 
-    Raises `UsageError` naming the key, and the place in its list, that is wrong.
+    Raises `UsageError` naming the key, and the place in its list, that is wrong. Which resolutions there are
+    is a matter of the space.
     """
+    if not isinstance(setting, Mapping):
+        raise UsageError(f"expected a setting, a mapping with 'ks', 'e', 'd' and 'r'; got {setting!r}")
     for key, number in {"ks": 20, "e": 20, "d": 5, "r": 1}.items():
         found = setting.get(key)
-        if not isinstance(found, Sequence) or len(found) != number:
+        if not isinstance(found, list | tuple) or len(found) != number:
             raise UsageError(f"setting {key!r} is {found!r}; expected a list of {number} numbers")
-    values: dict[str, Value] = {RESOLUTION: setting["r"][0]}
+    values: dict[str, Value] = {RESOLUTION: _checked(setting, "r", 0, None)}
     for s in range(5):
         depth = _checked(setting, "d", s, DEPTHS)
         values[f"stage{s + 1}/depth"] = depth
@@ -169,12 +172,11 @@ def from_setting(setting: Mapping[str, Sequence[int]]) -> Architecture:
     return Architecture(values)
 
 
-def _checked(setting: Mapping[str, Sequence[int]], key: str, at: int, allowed: tuple[int, ...]) -> int:
+def _checked(setting: Mapping[str, Sequence[int]], key: str, at: int, allowed: tuple[int, ...] | None) -> int:
     value = setting[key][at]
-    if value not in allowed:
-        raise UsageError(
-            f"setting {key!r} has {value!r} at place {at}; allowed: {', '.join(map(str, allowed))}"
-        )
+    if type(value) is not int or (allowed is not None and value not in allowed):
+        options = "whole numbers" if allowed is None else ", ".join(map(str, allowed))
+        raise UsageError(f"setting {key!r} has {value!r} at place {at}; allowed: {options}")
     return value
 
 

@@ -86,7 +86,10 @@ def proxylessnas(
     `UsageError` for images under 32×32, or under 8×8 with `cifar`.
     """
     require_image("proxylessnas", input_shape, 8 if cifar else 32)
-    return Blueprint(lambda: ProxylessNetwork(input_shape[0], classes, width=width, cifar=bool(cifar)))
+    return Blueprint(
+        lambda: ProxylessNetwork(input_shape[0], classes, width=width, cifar=bool(cifar)),
+        points={"ProxylessNAS-Mobile": MOBILE},
+    )
 
 
 def _stage(number: int, *blocks: str) -> dict[str, str]:
