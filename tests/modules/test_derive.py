@@ -186,8 +186,12 @@ def test_elastic_layers_refuse_a_mixture_by_name(layer, message):
 
 
 def test_senseless_elastic_layers_are_refused():
-    with pytest.raises(UsageError, match="'w': sizes must be more than 0"):
+    with pytest.raises(UsageError, match="'w': sizes must be numbers more than 0"):
         Dim("w", (0, 4))
+    for options in (("4",), (None, 4)):
+        with pytest.raises(UsageError, match="'w': sizes must be numbers"):
+            Dim("w", options)
+    assert Dim("w", [4, 8]) == Dim("w", (4, 8))
     with pytest.raises(UsageError, match="must be odd, got \\[2, 3\\]"):
         ElasticConv2d(4, 4, Dim("k", (2, 3)))
     with pytest.raises(UsageError, match="depthwise layer keeps its width"):

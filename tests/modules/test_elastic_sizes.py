@@ -11,6 +11,7 @@ from nasturtium.modules.derive import derive
 from nasturtium.modules.dims import Computed, Dim, derived, possible
 from nasturtium.modules.elastic.conv import ElasticConv2d
 from nasturtium.modules.elastic.linear import ElasticLinear
+from nasturtium.modules.elastic.norm import ElasticBatchNorm2d
 from nasturtium.modules.elastic.shortcut import ElasticShortcut
 from nasturtium.modules.repeat import Repeat
 from nasturtium.oneshot.supernet import Supernet
@@ -110,3 +111,20 @@ def test_a_dilated_convolution_reaches_further_and_keeps_the_size():
         supernet.activate(arch)
         assert conv(x).shape == x.shape
         torch.testing.assert_close(supernet(x), conv(x))
+
+
+@pytest.mark.parametrize("momentum", [None, 0.0, 0.3])
+def test_statistics_of_an_elastic_batchnorm_follow_its_momentum(momentum):
+    """None is the mean over all batches, as recalibrations use it."""
+    supernet = Supernet(Blueprint(lambda: ElasticBatchNorm2d(Dim("w", (2, 3))))).train()
+    supernet.net.largest.momentum = momentum
+    arch = Architecture({"w": 2})
+    plain = derive(supernet.net, arch)
+    supernet.activate(arch)
+    for seed in range(3):
+        x = 1 + 2 * torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(supernet(x), plain(x))
+    after = derive(supernet.net, arch)
+    assert (after.momentum, after.eps) == (momentum, plain.eps)
+    for found, expected in zip(after.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(found, expected)

@@ -19,6 +19,20 @@ SCALE = Dim("scale", (1.0, 1.1, 1.5, 2.5))
 DEPTH = derived(lambda scale: math.ceil(2 * scale), SCALE)  # 2, 3, 3, 5
 
 
+@pytest.mark.parametrize(
+    ("depth", "depths"),
+    [
+        ("depth", (-1, 2)),
+        ("depth", (1, 1.5)),
+        ("depth", ("1", "2")),
+        (derived(lambda n: n - 2, Dim("depth", (1, 2))), ()),
+    ],
+)
+def test_depths_that_are_no_numbers_of_blocks_are_refused(depth, depths):
+    with pytest.raises(UsageError, match="depths of 'depth' must be whole numbers from 0, got"):
+        Repeat(depth, lambda i: AddOne(), depths)
+
+
 class AddOne(nn.Module):
     def forward(self, x):
         return x + 1

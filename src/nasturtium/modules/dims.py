@@ -19,8 +19,10 @@ class Dim:
     options: tuple[int | float, ...]
 
     def __post_init__(self) -> None:
-        if any(option <= 0 for option in self.options):
-            raise UsageError(f"dimension {self.name!r}: sizes must be more than 0, got {self.options}")
+        options = tuple(self.options)  # a list could not be hashed
+        if not all(isinstance(option, int | float) and option > 0 for option in options):
+            raise UsageError(f"dimension {self.name!r}: sizes must be numbers more than 0, got {options}")
+        object.__setattr__(self, "options", options)
 
     @property
     def decision(self) -> Decision:

@@ -17,7 +17,7 @@ class Repeat(Choice):
 
     `depth` is the name of a decision between `depths`, or a size computed from one dimension, such as
     `derived(lambda scale: math.ceil(3 * scale), Dim("scale", (1.0, 1.2)))`. Raises `UsageError` for a size
-    that depends on no dimension or on several.
+    that depends on no dimension or on several, and for depths that are no whole numbers from 0.
     """
 
     def __init__(
@@ -30,6 +30,10 @@ class Repeat(Choice):
         else:
             self.depths = tuple(possible(depth))  # one for each option of the dimension
             self.decision = _decision(depth)
+        if any(type(number) is not int or number < 0 for number in self.depths):
+            raise UsageError(
+                f"Repeat: depths of {self.decision.name!r} must be whole numbers from 0, got {self.depths}"
+            )
         arch = current().arch
         most = max(self.depths) if arch is None else self._depth(arch)
         self.blocks = nn.ModuleList(block(i) for i in range(most))

@@ -31,7 +31,8 @@ class ElasticBatchNorm2d(ElasticLayer):
         """A plain BatchNorm with the chosen slice of parameters and statistics."""
         channels = chosen(self.channels, arch)
         values = self.largest.state_dict()
-        norm = self.layer(channels, affine=self.largest.affine).to(values["running_mean"])
+        like = self.largest
+        norm = self.layer(channels, like.eps, like.momentum, like.affine).to(values["running_mean"])
         with torch.no_grad():
             for name, tensor in norm.state_dict().items():
                 tensor.copy_(values[name][:channels] if values[name].dim() else values[name])
@@ -40,10 +41,14 @@ class ElasticBatchNorm2d(ElasticLayer):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as the input, which has the gated number of channels in its second dimension."""
         norm, n = self.largest, self.size(self.channels)
-        if norm.training and norm.num_batches_tracked is not None:
-            norm.num_batches_tracked.add_(1)
         assert norm.running_mean is not None
         assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
+        share = norm.momentum or 0.0  # of a batch in the running statistics
+        if norm.training:
+            norm.num_batches_tracked.add_(1)
+            if norm.momentum is None:  # their mean over all batches
+                share = 1 / int(norm.num_batches_tracked)
         return F.batch_norm(
             x,
             norm.running_mean[:n],
@@ -51,7 +56,7 @@ class ElasticBatchNorm2d(ElasticLayer):
             norm.weight[:n] if norm.affine else None,
             norm.bias[:n] if norm.affine else None,
             norm.training,
-            norm.momentum or 0.1,
+            share,
             norm.eps,
         )
 
