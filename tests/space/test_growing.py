@@ -77,6 +77,12 @@ def test_blocks_that_a_skip_ties_are_widened_together():
         (GrowKernel(THREE, 5, 8), "stage2/block2: kernel sizes are odd.*got 8"),
         (Deepen(ONE, 4), "Deepen at stage1/block1: kernel sizes are odd.*got 4"),
         (AddBranch(ONE, 0), "AddBranch at stage1/block1: kernel sizes are odd.*got 0"),
+        (Deepen(ONE, None), "Deepen at stage1/block1: kernel sizes are odd.*got None"),
+        (AddBranch(ONE, 3.0), "AddBranch at stage1/block1: kernel sizes are odd.*got 3.0"),
+        (GrowKernel(ONE, 3, True), "GrowKernel at stage1/block1: kernel sizes are odd.*got True"),
+        (Widen(ONE, "8"), "Widen at stage1/block1: a width is a whole number of channels, not '8'"),
+        (Widen(ONE, 8.5), "Widen at stage1/block1: a width is a whole number of channels, not 8.5"),
+        (Widen("stage1", 8), "Widen at stage1: there is no such block"),
         (AddSkip(ONE), "AddSkip at stage1/block1: .*takes the image"),
         (AddSkip(THREE), "AddSkip at stage2/block2: 4 channels come in and 6 go out; widen stage2/block1"),
     ],
@@ -93,6 +99,7 @@ def test_impossible_moves_name_the_block(move, message):
     [
         ({"stage3/block1/width": 4}, "unknown decision 'stage3/block1/width': expected stage<1 to 2>"),
         ({"depth": 4}, "unknown decision 'depth'"),
+        ({3: 4}, "unknown decision 3"),
         ({"stage1/block02/width": 4}, "unknown decision 'stage1/block02/width'"),
         ({"stage1/block3/width": 4}, "decision 'stage1/block2/width' is missing"),
         ({"stage1/block1/skip": "no"}, "'stage1/block1/skip' is given, but what comes in there is the image"),
@@ -110,6 +117,12 @@ def test_wrong_architectures_are_refused_with_the_decision(changes, message):
     values = {**BASE.values(), **changes}
     assert values not in space()
     with pytest.raises(UsageError, match=message):
+        space().validate(values)
+
+
+@pytest.mark.parametrize("values", [None, 3, ["stage1"], "|nor_conv_3x3~0|"])
+def test_what_is_no_architecture_is_refused(values):
+    with pytest.raises(UsageError, match="expected an architecture, decision names with values, got"):
         space().validate(values)
 
 

@@ -182,6 +182,12 @@ def test_unknown_crossover_is_refused():
         space.crossover(a, b, np.random.default_rng(0), kind="two-point")
 
 
+@pytest.mark.parametrize("values", [None, 3, ["conv"], "|nor_conv_3x3~0|", {3: 4}])
+def test_what_is_no_architecture_is_refused(values):
+    with pytest.raises(UsageError, match=r"expected an architecture, .* got|unknown decision '3'"):
+        conditional().validate(values)
+
+
 def test_complete_keeps_wishes_that_are_active_and_allowed():
     space = conditional()
     rng = np.random.default_rng(0)

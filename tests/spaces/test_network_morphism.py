@@ -60,6 +60,8 @@ def test_a_network_of_ones_own_is_a_base_too():
         assert made(*blueprint.inputs(2)).shape == (2, 3)
         assert isinstance(made.pools[0], nn.AvgPool2d)
     assert grow(net, Widen(Place(2, 1), 12))[1] in blueprint.space
+    with pytest.raises(UsageError, match="growing takes a GrowingNetwork, got Sequential"):
+        growing(own, (1, 9, 9))
 
 
 def test_training_settings_do_not_change_the_network():

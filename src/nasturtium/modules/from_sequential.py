@@ -83,7 +83,7 @@ def _network(stages: list[list[Layers]], pools: list[nn.Module], classifier: nn.
     with torch.no_grad():
         for place, (conv, norm) in zip(structure.places(), layers, strict=True):
             branch = net.block(place).branches()[0]
-            branch.conv.weight = nn.Parameter(conv.weight.clone())
+            branch.conv.weight = nn.Parameter(conv.weight.clone(), conv.weight.requires_grad)
             branch.norm = deepcopy(norm) if norm is not None else branch.norm.to(conv.weight)
             _absorb(branch.norm, conv.bias, fresh=norm is None)
     return net

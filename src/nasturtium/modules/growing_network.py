@@ -154,11 +154,9 @@ def grow(net: nn.Module, move: Move, *, seed: int = 0) -> tuple[GrowingNetwork, 
     The same up to rounding, with BatchNorms in evaluation mode. Random copies and new weights depend on
     `seed`. Raises `UsageError` naming the block if the move is impossible, or if `net` is no such network.
     """
-    if not isinstance(net, GrowingNetwork):
-        raise UsageError(
-            f"grow takes a GrowingNetwork, got {type(net).__name__}; make one of a plain nn.Sequential with"
-            " from_sequential"
-        )
+    net = require_growing("grow", net)
+    if type(move) not in CHANGES:
+        raise UsageError(f"grow takes a move such as Deepen(Place(1, 1)), got {move!r}")
     structure = move.apply(net.structure())
     grown = copy.deepcopy(net)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -166,6 +164,16 @@ def grow(net: nn.Module, move: Move, *, seed: int = 0) -> tuple[GrowingNetwork, 
         CHANGES[type(move)](grown, move)
     assert grown.structure() == structure
     return grown, Architecture(structure.values())
+
+
+def require_growing(who: str, net: nn.Module) -> GrowingNetwork:
+    """`net` itself; raises `UsageError` in the name of `who` if it can't grow."""
+    if not isinstance(net, GrowingNetwork):
+        raise UsageError(
+            f"{who} takes a GrowingNetwork, got {type(net).__name__}; make one of a plain nn.Sequential with"
+            " from_sequential"
+        )
+    return net
 
 
 def _widen(net: GrowingNetwork, move: Widen) -> None:
@@ -181,7 +189,8 @@ def _widen(net: GrowingNetwork, move: Widen) -> None:
                 branch.conv = morphism.with_more_outputs(branch.conv, replication)
                 branch.norm = morphism.with_more_channels(branch.norm, replication)
         if place in widened and block.skip is not None:
-            block.skip.scale = nn.Parameter(replication.units(block.skip.scale))
+            scale = block.skip.scale
+            block.skip.scale = nn.Parameter(replication.units(scale), scale.requires_grad)
     if structure.places()[-1] in widened:
         net.classifier = morphism.with_more_features(net.classifier, replication)
 

@@ -135,6 +135,8 @@ class GrowingSpace(SearchSpace):
     # --- checking
     def why_not(self, values: Mapping[str, Value]) -> str | None:
         """Why `values` are no architecture of this space, or None if they are one."""
+        if not isinstance(values, Mapping):
+            return self._settings.why_not(values)
         try:
             self.structure(values)
         except UsageError as error:

@@ -56,6 +56,8 @@ class Widen(Move):
 
     def _applied(self, old: Structure) -> Structure:
         width = old[self.place].width
+        if type(self.width) is not int:
+            raise self.wrong(f"a width is a whole number of channels, not {self.width!r}")
         if self.width <= width:
             raise self.wrong(f"it has {width} channels already; widen it to more than that, not {self.width}")
         new = old
@@ -134,5 +136,5 @@ def _with_kernels(old: Structure, place: Place, kernels: list[int]) -> Structure
 
 
 def _refuse_even(move: Move, kernel: int) -> None:
-    if kernel < 1 or kernel % 2 == 0:
-        raise move.wrong(f"kernel sizes are odd, so that the image keeps its size; got {kernel}")
+    if type(kernel) is not int or kernel < 1 or kernel % 2 == 0:
+        raise move.wrong(f"kernel sizes are odd, so that the image keeps its size; got {kernel!r}")

@@ -239,7 +239,9 @@ class SearchSpace:
 
     def why_not(self, values: Mapping[str, Value]) -> str | None:
         """Why `values` are no architecture of this space, or None if they are one."""
-        for name in values:
+        if not isinstance(values, Mapping):
+            return f"expected an architecture, decision names with values, got {values!r}"
+        for name in map(str, values):
             if name not in self.decisions:
                 return f"unknown decision {name!r}: {did_you_mean(name, self.decisions)}"
         for name in self._order:

@@ -107,7 +107,7 @@ def structure_of(values: Mapping[str, Value], stages: int) -> Structure:
     """The inverse of `Structure.values`; raises `UsageError` naming the decision that is wrong."""
     met: list[set[str]] = [set() for _ in range(stages)]
     for name in values:
-        match = NAME.fullmatch(name)
+        match = NAME.fullmatch(str(name))
         if match is None or int(match[1]) > stages:
             raise UsageError(
                 f"unknown decision {name!r}: expected stage<1 to {stages}>/block<number>/<width, kernels or"

@@ -25,7 +25,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import current
 from nasturtium.modules.example import random_images
-from nasturtium.modules.growing_network import GrowingNetwork
+from nasturtium.modules.growing_network import GrowingNetwork, require_growing
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.structure import Block, Structure, structure_of, without_settings
@@ -67,7 +67,11 @@ def network_morphism(
 
 
 def growing(net: GrowingNetwork, input_shape: tuple[int, int, int], *, steps: int = STEPS) -> Blueprint:
-    """The space of networks that grow from `net`, whose own weights only `grow` takes over."""
+    """The space of networks that grow from `net`, whose own weights only `grow` takes over.
+
+    Raises `UsageError` if `net` can't grow.
+    """
+    require_growing("growing", net)
 
     def pools() -> list[nn.Module]:
         return [deepcopy(pool) for pool in net.pools]
