@@ -35,10 +35,10 @@ def test_a_residual_network_has_the_parameters_of_its_equations():
     assert count_parameters(net) == (5 * d + d) + 2 * (2 * d + (d * h + h) + (h * d + d)) + 2 * d + (
         d * 3 + 3
     )
-    first = net[1][0]
-    kinds = [type(layer) for layer in (first.norm, first.activation, first.hidden_dropout, first.dropout)]
+    norm, (_, activation), hidden_dropout, _, dropout = net[1][0].body
+    kinds = [type(layer) for layer in (norm, activation, hidden_dropout, dropout)]
     assert kinds == [nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Dropout]
-    assert (first.hidden_dropout.p, first.dropout.p) == (0.1, 0.0)
+    assert (hidden_dropout.p, dropout.p) == (0.1, 0.0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "residual", "gated"])

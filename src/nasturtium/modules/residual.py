@@ -1,34 +1,28 @@
-"""An ordinary residual CNN, the yardstick that no search was spent on (He et al.
-
-2016, https://arxiv.org/abs/1512.03385).
+"""An ordinary residual CNN, the yardstick that no search was spent on (He et al. 2016,
+https://arxiv.org/abs/1512.03385).
 """
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from nasturtium.modules.shortcut import Residual
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(nn.Sequential):
     """Two 3×3 convolutions and a shortcut, a 1×1 convolution where the shape changes."""
 
     def __init__(self, in_: int, out: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+        body = nn.Sequential(
             nn.Conv2d(in_, out, 3, stride, 1, bias=False),
             nn.BatchNorm2d(out),
             nn.ReLU(),
             nn.Conv2d(out, out, 3, 1, 1, bias=False),
             nn.BatchNorm2d(out),
         )
-        self.shortcut = (
-            nn.Identity()
-            if in_ == out and stride == 1
-            else nn.Sequential(nn.Conv2d(in_, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-        )
-        self.activation = nn.ReLU()
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """B×in×H×W → B×out×⌈H/stride⌉×⌈W/stride⌉."""
-        return self.activation(self.body(x_BCHW) + self.shortcut(x_BCHW))
+        shortcut = None
+        if in_ != out or stride != 1:
+            shortcut = nn.Sequential(nn.Conv2d(in_, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        super().__init__(Residual(body, shortcut), nn.ReLU())
 
 
 class ResidualNetwork(nn.Sequential):

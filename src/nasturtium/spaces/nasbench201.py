@@ -12,6 +12,7 @@ from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
+from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, space
@@ -33,18 +34,15 @@ class TopologyCell(nn.Module):
         return self.cell([x_BCHW])
 
 
-class ResidualReduction(nn.Module):
-    """The fixed block between two widths: halves the image, doubles the channels."""
+class ResidualReduction(Residual):
+    """The fixed block between two widths, B×in×H×W → B×out×⌈H/2⌉×⌈W/2⌉."""
 
     def __init__(self, in_: int, out: int) -> None:
-        super().__init__()
-        self.convs = nn.Sequential(ReLUConvBN(in_, out, 3, 2), ReLUConvBN(out, out, 3))
-        # rounding up keeps odd sizes in step with the strided convolution
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(in_, out, 1, bias=False))
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """B×in×H×W → B×out×⌈H/2⌉×⌈W/2⌉."""
-        return self.shortcut(x_BCHW) + self.convs(x_BCHW)
+        super().__init__(
+            nn.Sequential(ReLUConvBN(in_, out, 3, 2), ReLUConvBN(out, out, 3)),
+            # rounding up keeps odd sizes in step with the strided convolution
+            nn.Sequential(nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(in_, out, 1, bias=False)),
+        )
 
 
 class TopologyNetwork(nn.Sequential):

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from nasturtium.modules.activations import ACTIVATIONS
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, derived
+from nasturtium.modules.dims import Dim, Size, derived
 from nasturtium.modules.elastic.layer_norm import ElasticLayerNorm
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.elastic.norm import ElasticBatchNorm1d
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
+from nasturtium.modules.shortcut import Residual
 from nasturtium.space.decision import Option
 from nasturtium.spaces.base import space
 
@@ -54,52 +55,41 @@ def dropout(where: str) -> nn.Module:
     return OneOf(f"network/{where} dropout", candidates, ordered=True)
 
 
-class Plain(nn.Sequential):
+def plain(name: str, width: Dim) -> nn.Sequential:
     """Normalisation, linear layer, activation, dropout."""
-
-    def __init__(self, name: str, width: Dim) -> None:
-        super().__init__(norm(width), ElasticLinear(width, width), activation(), dropout("hidden"))
+    return nn.Sequential(norm(width), ElasticLinear(width, width), activation(), dropout("hidden"))
 
 
-class Residual(nn.Module):
-    """Two linear layers with more hidden units between them, added to the input."""
+class Gated(nn.Module):
+    """Activated hidden units, multiplied by others."""
 
-    def __init__(self, name: str, width: Dim) -> None:
+    def __init__(self, width: Size, hidden: Size) -> None:
         super().__init__()
-        factor = Dim(f"{name}/hidden factor", FACTORS)
-        hidden = derived(lambda units, times: units * times, width, factor)
-        self.norm = norm(width)
         self.enter = ElasticLinear(width, hidden)
         self.activation = activation()
-        self.hidden_dropout = dropout("hidden")
-        self.leave = ElasticLinear(hidden, width)
-        self.dropout = dropout("residual")
-
-    def hidden(self, x_BW: Tensor) -> Tensor:
-        """The hidden units of normalised rows."""
-        return self.activation(self.enter(x_BW))
+        self.gate = ElasticLinear(width, hidden)
 
     def forward(self, x_BW: Tensor) -> Tensor:
-        """Same shape as the input."""
-        return x_BW + self.dropout(self.leave(self.hidden_dropout(self.hidden(self.norm(x_BW)))))
+        """B×width → B×hidden."""
+        return self.activation(self.enter(x_BW)) * self.gate(x_BW)
 
 
-class Gated(Residual):
-    """A residual block whose activated hidden units are multiplied by others."""
-
-    def __init__(self, name: str, width: Dim) -> None:
-        super().__init__(name, width)
-        self.gate = ElasticLinear(width, self.enter.out)
-
-    def hidden(self, x_BW: Tensor) -> Tensor:
-        """The hidden units of normalised rows, times the gate."""
-        return super().hidden(x_BW) * self.gate(x_BW)
+def residual(name: str, width: Dim, *, gated: bool) -> Residual:
+    """Two linear layers with more hidden units between them, added to the input."""
+    factor = Dim(f"{name}/hidden factor", FACTORS)
+    hidden = derived(lambda units, times: units * times, width, factor)
+    enter = Gated(width, hidden) if gated else nn.Sequential(ElasticLinear(width, hidden), activation())
+    return Residual(
+        nn.Sequential(
+            norm(width), enter, dropout("hidden"), ElasticLinear(hidden, width), dropout("residual")
+        )
+    )
 
 
 BLOCKS: dict[Option, Callable[[str, Dim], nn.Module]] = {
-    "plain": Plain,
-    "residual": Residual,
-    "gated": Gated,
+    "plain": plain,
+    "residual": partial(residual, gated=False),
+    "gated": partial(residual, gated=True),
 }
 
 
