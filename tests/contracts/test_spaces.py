@@ -1,5 +1,6 @@
 """What every registered space must do: black-box search, weight sharing and export, at small sizes."""
 
+import copy
 import math
 
 import numpy as np
@@ -86,6 +87,47 @@ def test_a_path_of_the_supernet_is_the_derived_network(blueprint):
         plain = run(derive(supernet.net, arch), inputs)
         for a, b in zip(shared, plain, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_training_a_path_is_training_the_derived_network(blueprint):
+    """BatchNorms and dropouts in training mode; weights that the path does not use get no gradient."""
+    if blueprint.space.unbounded:
+        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
+    supernet, inputs = Supernet(blueprint, seed=2).train(), blueprint.inputs(4)
+    arch = samples(blueprint.space, 1, seed=8)[0]
+    supernet.activate(arch)
+    plain = derive(supernet.net, arch)
+    shared, own = outputs_of_a_step(supernet, inputs), outputs_of_a_step(plain, inputs)
+    torch.testing.assert_close(shared, own, rtol=1e-5, atol=1e-5)
+    buffers = dict(derive(supernet.net, arch).named_buffers())
+    torch.testing.assert_close(buffers, dict(plain.named_buffers()), rtol=1e-5, atol=1e-5)
+    found, expected = gradients(supernet.net), gradients(plain)
+    sliced = derive(with_weights(supernet.net, found), arch).state_dict()
+    torch.testing.assert_close({n: sliced[n] for n in expected}, expected, rtol=1e-4, atol=1e-5)
+    assert squares(found) == pytest.approx(squares(expected), rel=1e-4)
+
+
+def outputs_of_a_step(net: nn.Module, inputs):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # dropouts
+        outputs = tensors(net(*inputs))
+    sum(y.float().square().mean() for y in outputs).backward()
+    return [y.detach() for y in outputs]
+
+
+def gradients(net: nn.Module):
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
+
+
+def with_weights(net: nn.Module, weights):
+    found = copy.deepcopy(net)
+    for name, parameter in found.named_parameters():
+        parameter.data = weights[name]
+    return found
+
+
+def squares(tensors) -> float:
+    return sum(tensor.double().square().sum().item() for tensor in tensors.values())
 
 
 def test_a_path_of_the_supernet_learns(blueprint):
