@@ -3,9 +3,9 @@
 The paper searches the kernel, squeeze-and-excitation and depth of each stage as MnasNet does, then the
 expansion of each block by NetAdapt, and uses hardswish in the deeper stages. It states no list of options
 for the second step, so the expansions offered here are those of its two networks, which are points of this
-space (`LARGE`, `SMALL`); of several that round to one width a block has the least. The widths of stages are
-the published ones. Squeeze-and-excitation reduces to a quarter of the expanded width, has ReLU inside and a
-hard sigmoid as its gate.
+space (`LARGE`, `SMALL`); where several round to one width, a block has the least of them. The widths of
+stages are the published ones. Squeeze-and-excitation reduces to a quarter of the expanded width, has ReLU
+inside and a hard sigmoid as its gate.
 """
 
 from typing import NamedTuple
