@@ -116,6 +116,12 @@ def test_relative_positions_by_hand():
         torch.testing.assert_close(score(q, k, v)[0, 0, i], expected)
 
 
+def test_relative_positions_are_saved_by_patch_not_by_pair():
+    state = RelativeDotProduct((3, 5), 4, reach=2).state_dict()
+    assert {name: tuple(state[name].shape) for name in ("row", "column")} == {"row": (15,), "column": (15,)}
+    assert sum(tensor.numel() for tensor in state.values()) == 2 * 15 + 4 * (2 * 2 + 2) * 4
+
+
 def test_patches_positions_and_prefixes_use_the_first_part():
     arch = Architecture({"width": 8})
     patches = ElasticPatches(3, WIDTH, 2)

@@ -38,15 +38,16 @@ class RelativeDotProduct(nn.Module):
     `reach` count as `reach`.
     """
 
-    rows: Tensor
-    columns: Tensor
+    row: Tensor
+    column: Tensor
 
     def __init__(self, grid: tuple[int, int], width: int, *, reach: int = 14) -> None:
         super().__init__()
         height, across = grid
-        self.scale = width**-0.5
-        self.register_buffer("rows", _distances(torch.arange(height).repeat_interleave(across), reach))
-        self.register_buffer("columns", _distances(torch.arange(across).repeat(height), reach))
+        self.scale, self.reach = width**-0.5, reach
+        # one number per patch, not per pair: pairs of 14×14 patches take 0.6 MB, saved with every layer
+        self.register_buffer("row", torch.arange(height).repeat_interleave(across))
+        self.register_buffer("column", torch.arange(across).repeat(height))
         tables = [nn.Embedding(2 * reach + 2, width) for _ in range(4)]
         for table in tables:
             nn.init.trunc_normal_(table.weight, std=0.02)
@@ -54,17 +55,20 @@ class RelativeDotProduct(nn.Module):
 
     def forward(self, q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor) -> Tensor:
         """B×H×L×D, a weighted mean of values and distance vectors for each query."""
-        keys_LLD = self.key_rows(self.rows) + self.key_columns(self.columns)
-        values_LLD = self.value_rows(self.rows) + self.value_columns(self.columns)
+        rows_LL, columns_LL = _distances(self.row, self.reach), _distances(self.column, self.reach)
+        keys_LLD = self.key_rows(rows_LL) + self.key_columns(columns_LL)
+        values_LLD = self.value_rows(rows_LL) + self.value_columns(columns_LL)
         near = torch.einsum("bhid,ijd->bhij", q_BHLD, keys_LLD)
         weights = ((q_BHLD @ k_BHLD.transpose(-2, -1) + near) * self.scale).softmax(-1)
         return weights @ v_BHLD + torch.einsum("bhij,ijd->bhid", weights, values_LLD)
 
 
 def _distances(places: Tensor, reach: int) -> Tensor:
-    """L×L: 0 where the token takes part, else 1 for `reach` before to 2·reach + 1 for `reach` behind."""
-    apart = (places[None] - places[:, None]).clamp(-reach, reach)
-    return F.pad(apart + reach + 1, (1, 0, 1, 0))
+    """L×L from L - 1 places: 0 where the token takes part, else 1 for `reach` before to 2·reach + 1 for
+    `reach` behind.
+    """
+    apart = places.unsqueeze(0) - places.unsqueeze(1)
+    return F.pad(apart.clamp(-reach, reach) + reach + 1, (1, 0, 1, 0))
 
 
 def local_mask(length: int, window: int) -> Tensor:
