@@ -1,13 +1,14 @@
 """Published figures of transformers.
 
 Parameters: timm for DeiT, the paper of AutoFormer (in millions) for its searched networks, whose layers are
-those of the authors' configuration files, and the released weights of GPT-2 small.
+those of the authors' configuration files, and the released weights of GPT-2 small. Multiply-adds: torchvision
+for `vit_b_16`, which has the structure of DeiT-Base.
 """
 
 import pytest
 import torch
 
-from nasturtium.hardware.meters import count_parameters
+from nasturtium.hardware.meters import count_flops, count_parameters
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.autoformer import autoformer_base, autoformer_small, autoformer_tiny
 from nasturtium.spaces.language_model import language_model
@@ -33,6 +34,21 @@ DEIT = {
 def test_deit_is_a_point_of_the_vit_space(name):
     width, heads, published = DEIT[name]
     assert parameters(vit(IMAGES, 1000), width, [heads] * 12, [4.0] * 12) == published
+
+
+@pytest.mark.parametrize("name", DEIT)
+def test_multiply_adds_of_deit_are_those_of_its_formula(name):
+    """196 patches of 16·16·3 numbers; 197 positions, which 12 layers project 4 times for attention, 8 for the
+    MLP, and multiply with each other twice.
+    """
+    width, heads, _ = DEIT[name]
+    patches, layer = 196 * 768 * width, 197 * 12 * width**2 + 2 * 197**2 * width
+    with torch.device("meta"):
+        net = vit(IMAGES, 1000).build(from_list([12, *[4.0] * 12, *[heads] * 12, width]), seed=0)
+        counted = count_flops(net, torch.empty(1, *IMAGES))
+    assert counted == patches + 12 * layer + width * 1000
+    if width == 768:
+        assert f"{counted / 1e9:.3f}" == "17.564"
 
 
 @pytest.mark.parametrize(

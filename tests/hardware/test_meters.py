@@ -1,7 +1,11 @@
+import pytest
 import torch
 from torch import nn
 
 from nasturtium.hardware.meters import count_flops, count_parameters
+from nasturtium.modules.attention import DotProduct, RelativeDotProduct, local_mask
+from nasturtium.modules.elastic.attention import Attention
+from nasturtium.modules.elastic.causal_conv import CausalDepthwise
 
 
 def small() -> nn.Sequential:
@@ -24,6 +28,45 @@ def test_multiply_adds_by_hand():
     expected = at * 27 + 2 * at + at + at * 9 + at + at * 9 + 40 * 5 + 40 + 8 * 4
     assert count_flops(small(), torch.randn(1, 3, 9, 9)) == expected
     assert count_flops(small(), torch.randn(5, 3, 9, 9)) == expected
+
+
+@pytest.mark.parametrize(
+    ("score", "products"),
+    [
+        (DotProduct(), 2),
+        (DotProduct(causal=True), 2),
+        (DotProduct(mask=local_mask(6, 2)), 2),
+        (
+            RelativeDotProduct((1, 5), 4),
+            4,
+        ),  # queries with keys and distances, weights with values and distances
+    ],
+)
+def test_attention_counts_its_products_whole(score, products):
+    net = Attention(8, 3, head_width=4, score=score)
+    projections = 6 * 8 * (3 * 12) + 6 * 12 * 8
+    assert count_flops(net, torch.randn(2, 6, 8)) == projections + products * 3 * 6 * 6 * 4
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_torch_s_own_attention_counts_as_much():
+    net = nn.MultiheadAttention(8, 2, batch_first=True)
+    x = torch.randn(2, 6, 8)
+    assert count_flops(net, x, x, x) == 4 * 6 * 8 * 8 + 2 * 6 * 6 * 8
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "expected"),
+    [
+        (nn.Conv1d(6, 4, 3), (6, 9), 4 * 7 * 6 * 3),
+        (CausalDepthwise(6, 3), (9, 6), 6 * 9 * 3),
+        (nn.ConvTranspose2d(2, 3, 2, 2), (2, 4, 5), 2 * 4 * 5 * 3 * 2 * 2),
+        (nn.GRU(8, 5, batch_first=True), (7, 8), 7 * 3 * (8 * 5 + 5 * 5)),
+        (nn.Sequential(nn.LayerNorm(8), nn.GELU(), nn.Softmax(-1)), (7, 8), 0),
+    ],
+)
+def test_products_of_other_layers_by_hand(net, shape, expected):
+    assert count_flops(net, torch.randn(3, *shape)) == expected
 
 
 def test_counting_leaves_the_network_as_it_was():
