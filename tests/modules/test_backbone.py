@@ -9,7 +9,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim
 from nasturtium.modules.elastic.conv import ElasticConv2d
 from nasturtium.modules.one_of import OneOf
-from nasturtium.spaces.base import make_space
+from nasturtium.spaces.base import SPACES, make_space
 from nasturtium.spaces.darts import darts
 from nasturtium.spaces.nasbench201 import nasbench201
 
@@ -95,3 +95,9 @@ def test_a_network_that_shows_nothing_is_refused():
         levels_of(Blueprint(Opaque), 3)
     with pytest.raises(UsageError, match="Sequential can't be a backbone: its features are no images"):
         levels_of(Blueprint(lambda: nn.Sequential(nn.Flatten(), act())), 3)
+
+
+def test_a_network_that_takes_no_images_is_refused():
+    entry = SPACES.get("tabular-mlp")
+    with pytest.raises(UsageError, match="can't be a backbone: it does not take images of 3×512×512"):
+        levels_of(make_space("tabular-mlp", entry.small_shape, 5, entry.small), 3)

@@ -101,14 +101,14 @@ def all_features(network: nn.Module) -> nn.Module:
 def levels_of(blueprint: Blueprint, input_channels: int, arch: Architecture | None = None) -> list[Feature]:
     """The last features at each stride, fine to coarse, of all networks of `blueprint`, or of that of `arch`.
 
-    Raises `UsageError` if the network shows no features, or if their channels are decisions.
+    Raises `UsageError` if the network takes no images or shows no features, or if their channels are
+    decisions.
     """
     rng, found = np.random.default_rng(0), None
     for _ in range(LOOKS if arch is None else 1):
         with torch.device("meta"):
             network = blueprint.build(arch or blueprint.space.sample(rng), seed=0).eval()
-            features = all_features(network)(torch.empty(1, input_channels, SIDE, SIDE))
-        shapes = [tuple(x.shape) for x in features]
+            shapes = _shapes(network, input_channels)
         seen = _last_of_each_level(shapes)
         if not seen:
             raise UsageError(
@@ -123,6 +123,17 @@ def levels_of(blueprint: Blueprint, input_channels: int, arch: Architecture | No
         found = seen
     assert found is not None
     return found
+
+
+def _shapes(network: nn.Module, channels: int) -> list[tuple[int, ...]]:
+    body = all_features(network)
+    try:
+        return [tuple(x.shape) for x in body(torch.empty(1, channels, SIDE, SIDE))]
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"{type(network).__name__} can't be a backbone: it does not take images of"
+            f" {channels}×{SIDE}×{SIDE} ({error})"
+        ) from error
 
 
 def _last_of_each_level(shapes: Sequence[tuple[int, ...]]) -> list[Feature]:
