@@ -7,12 +7,13 @@ from nasturtium.export.archive import save_archive
 from nasturtium.export.source.write import write_network_source
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.derive import derive
+from nasturtium.modules.merging import MergingCells, merges_of
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.darts import darts
-from nasturtium.spaces.nas_fpn import NAS_FPN, from_blocks, graph, nas_fpn, over, to_blocks
+from nasturtium.spaces.nas_fpn import FREE, LEVELS, NAS_FPN, from_blocks, graph, nas_fpn, over, to_blocks
 from nasturtium.spaces.nasbench201 import nasbench201
 from nasturtium.spaces.proxylessnas import MOBILE
 
@@ -157,7 +158,8 @@ def test_graphs_show_the_backbones_cells_and_the_pyramid():
     found = graph(from_blocks(NAS_FPN))
     assert found.nodes == ("P3", "P4", "P5", "P6", "P7", "1", "2", "3", "4", "5", "6", "7")
     assert found.ops[5:7] == ("attention → P4", "sum → P4")
-    assert {(7, 9, "weigh"), (8, 9, ""), (2, 9, "")} <= set(found.edges)  # cell 5 adds P5, unused otherwise
+    # cell 5 adds P5, unused otherwise
+    assert {(7, 9, "weighed"), (8, 9, "weighs"), (2, 9, "")} <= set(found.edges)
     assert found.output == (7, 8, 9, 10, 11)
 
 
@@ -170,6 +172,40 @@ def test_canonical_forms_tell_which_of_two_features_weighs_the_other():
     one, other = (4, "sum", (0, 1), False), (4, "attention", (1, 2), False)
     assert form(one, other) == form(one, other)
     assert form(one, other) != form(other, one)
+
+
+def test_canonical_forms_tell_what_weighs_from_what_is_only_added():
+    """The output P4 has the same three features in both, but another of them weighs P3."""
+    space = nas_fpn(SHAPE, 5, channels=4, stacks=1, width=10, fixed_backbone=1).space
+    forms, nets, x = set(), [], [torch.rand(1, 4, 32 >> i, 32 >> i) for i in range(5)]
+    for coarse, unused in ((1, 5), (5, 1)):
+        blocks = [
+            (4, "sum", (2, 3), False),
+            (3, "sum", (0, 2), False),
+            (4, "attention", (0, coarse), True),
+            (5, "sum", (2, 3), True),
+            (6, "sum", (3, 4), True),
+            (7, "sum", (3, 4), True),
+            (3, "sum", (0, 6), True),
+        ]
+        arch = from_blocks(blocks)
+        assert merges_of(arch, "fpn", LEVELS, FREE)[2].unused == (unused,)
+        forms.add(space.canonical(arch))
+        torch.manual_seed(0)
+        nets.append(derive(MergingCells("fpn", 4, LEVELS, free=FREE), arch).eval())
+    assert len(forms) == 2
+    assert not torch.allclose(nets[0](x)[1], nets[1](x)[1])
+
+
+def test_the_published_pyramid_is_a_point_over_every_point_of_the_backbone():
+    fixed = nas_fpn(SHAPE, 5, channels=4, stacks=1, width=10, fixed_backbone=1)
+    assert fixed.points == {"NAS-FPN": from_blocks(NAS_FPN)}
+    backbone = darts(SHAPE, 5, channels=4, cells=3)
+    joint = over(backbone, SHAPE, 5, channels=4, stacks=1)
+    assert joint.points == {
+        "NAS-FPN over DARTS_V2": Architecture({**backbone.points["DARTS_V2"], **from_blocks(NAS_FPN)})
+    }
+    assert joint.points["NAS-FPN over DARTS_V2"] in joint.space
 
 
 def test_a_backbone_whose_channels_are_decisions_must_be_fixed():

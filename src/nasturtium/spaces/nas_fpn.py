@@ -30,6 +30,7 @@ from nasturtium.modules.derive import strip
 from nasturtium.modules.merging import MERGES, MergingCells, coarser_first, merges_of, orders
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, cell_graphs
+from nasturtium.space.constraints import Constraint
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space
 from nasturtium.spaces.proxylessnas import MOBILE, proxylessnas
@@ -38,6 +39,7 @@ LEVELS = (3, 4, 5, 6, 7)
 FREE = 2  # merging cells before those that make the new pyramid
 CELLS = FREE + len(LEVELS)
 NAME = "fpn"
+ATTENTION = ("weighs", "weighed")  # what the coarser and the finer input of an attention are
 Block = tuple[int, str, tuple[int, int], bool]
 
 
@@ -161,8 +163,13 @@ def over(
         below = "" if fixed is not None or backbone.notation is None else f"{backbone.notation(arch)} + "
         return f"{below}{to_blocks(arch)}"
 
-    searched = () if fixed is not None else backbone.space.constraints
-    return Blueprint(make, constraints=searched, notation=notation, graphs=graphs)
+    published = from_blocks(NAS_FPN)
+    points = {"NAS-FPN": published}
+    searched: Sequence[Constraint] = ()
+    if fixed is None:
+        points = {f"NAS-FPN over {p}": Architecture({**a, **published}) for p, a in backbone.points.items()}
+        searched = backbone.space.constraints
+    return Blueprint(make, constraints=searched, notation=notation, graphs=graphs, points=points)
 
 
 def _built(backbone: Blueprint, arch: Architecture) -> nn.Module:
@@ -238,15 +245,15 @@ def _cell(i: int, block: Any, values: dict[str, Value]) -> int:
 def graph(arch: Architecture) -> CellGraph:
     """The pyramid: its five levels, and each merging cell with its merge and level.
 
-    Of the two inputs of an attention one is weighed by the other.
+    Of the two inputs of an attention one weighs the other; what an output adds besides is neither.
     """
     merges = merges_of(arch, NAME, LEVELS, FREE)
     inputs, at = len(LEVELS), [*LEVELS, *(merge.level for merge in merges)]
     edges = []
     for i, merge in enumerate(merges):
-        weighed = coarser_first(merge, at)[1] if merge.op == "attention" else None
+        roles = dict(zip(coarser_first(merge, at), ATTENTION, strict=True)) if merge.op == "attention" else {}
         for source in sorted({*merge.inputs, *merge.unused}):
-            edges.append((source, inputs + i, "weigh" if source == weighed else ""))
+            edges.append((source, inputs + i, roles.get(source, "")))
     return CellGraph(
         NAME,
         inputs,
