@@ -33,6 +33,8 @@ def test_genotypes_survive_a_round_trip():
 
 def test_the_published_architecture_reads_as_published():
     arch = from_genotype(AUTO_DEEPLAB)
+    assert tiny(layers=12).points == {"Auto-DeepLab": arch}
+    assert tiny(layers=11).points == {}
     assert arch["path/3/4"] == 8
     assert arch["cell/6/inputs"] == (3, 5)
     assert arch["cell/6<-5"] == "atrous_conv_5x5"

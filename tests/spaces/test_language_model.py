@@ -148,3 +148,8 @@ def test_it_learns_to_repeat():
 def test_a_width_that_heads_cannot_split_is_refused():
     with pytest.raises(UsageError, match="'language-model': 'width' must be a multiple of 48, got 64"):
         make_space("language-model", (8,), 5, {"width": 64})
+
+
+def test_gpt2_is_a_point_at_its_own_sizes_only():
+    assert set(language_model((8,), 5).points) == {"GPT-2 small"}
+    assert language_model((8,), 5, width=384).points == language_model((8,), 5, layers=6).points == {}

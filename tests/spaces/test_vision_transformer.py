@@ -73,6 +73,16 @@ def test_layers_have_the_sizes_that_the_list_says():
     assert first.attention.output.out_features == second.mlp[2].out_features == 27
 
 
+def test_widths_that_narrow_heads_make_the_same_are_one_option():
+    assert small("vit", head=1).space.decisions["network/width"].options == (3, 5, 6, 7, 8, 9, 12)
+
+
+def test_points_are_known_at_the_published_sizes_only():
+    assert set(vit((3, 224, 224), 10).points) == {"DeiT-Tiny", "DeiT-Small", "DeiT-Base"}
+    assert set(make_space("autoformer-base", (3, 64, 64), 10).points) == {"AutoFormer-Base"}
+    assert vit((3, 224, 224), 10, head=32).points == vit((3, 224, 224), 10, relative=1).points == {}
+
+
 def test_images_that_patches_do_not_divide_are_padded():
     """The last row and column of pixels are seen, and padding by hand gives the same."""
     arch = from_list(TINY)

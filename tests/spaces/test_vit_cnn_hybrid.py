@@ -8,9 +8,8 @@ from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.spaces.base import make_space
-from nasturtium.spaces.vit_cnn_hybrid import STRIDES, from_encoding, to_encoding, vit_cnn_hybrid
+from nasturtium.spaces.vit_cnn_hybrid import BOSSNET_T0, STRIDES, from_encoding, to_encoding, vit_cnn_hybrid
 
-BOSSNET_T0 = [[1], [1], [1, 1, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0, 0, 0]]  # as the authors write it
 IMAGES = (3, 224, 224)
 
 
@@ -33,6 +32,8 @@ def shaken(net: nn.Module) -> nn.Module:
 def test_the_authors_network_is_a_point():
     arch = from_encoding(BOSSNET_T0)
     blueprint = vit_cnn_hybrid(IMAGES, 1000)
+    assert blueprint.points == {"BossNet-T0": arch}
+    assert small(layers=8).points == {}
     assert arch in blueprint.space
     assert blueprint.notation(arch) == str(BOSSNET_T0)
     with torch.device("meta"):
@@ -68,6 +69,7 @@ def test_encodings_survive_a_round_trip(layers):
         ([[1], [1], [], [1, 1]], "stage 3 has no layers"),
         ([[1], [1], [1, 2], [1]], "layer 2 of stage 3 is 2; expected 0"),
         ([[1], [1], [True], [1]], "layer 1 of stage 3 is True; expected 0"),
+        ([[1], [1], [1.0], [1]], r"layer 1 of stage 3 is 1\.0; expected 0"),
         ([[1], [1, 0], [1], [1]], "layer 2 of stage 2 is attention; .*stages 3 and 4 only"),
     ],
 )

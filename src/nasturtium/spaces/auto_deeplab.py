@@ -183,6 +183,7 @@ def auto_deeplab(
         lambda: AutoDeepLab(input_shape[0], classes, channels=channels, layers=layers, stem=stem, head=head),
         notation=lambda arch: repr(to_genotype(arch)),
         graphs=graphs,
+        points={"Auto-DeepLab": from_genotype(AUTO_DEEPLAB)} if layers == 12 else {},
     )
 
 

@@ -21,6 +21,20 @@ TINY = Ranges((192, 216, 240), (12, 13, 14), (3, 4), (3.5, 4.0), relative=True, 
 SMALL = replace(TINY, widths=(320, 384, 448), heads=(5, 6, 7), ratios=(3.0, 3.5, 4.0))
 BASE = replace(SMALL, widths=(528, 576, 624), depths=(14, 15, 16), heads=(8, 9, 10))
 
+AUTOFORMER_SMALL = [
+    13,
+    *(3.0, 3.5, 3.0, 3.5, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.5, 4.0),
+    *(6, 6, 5, 7, 5, 5, 5, 6, 6, 7, 7, 6, 7),
+    384,
+]
+AUTOFORMER_BASE = [
+    14,
+    *(3.5, 3.5, 4.0, 3.5, 4.0, 3.5, 3.5, 3.0, 4.0, 4.0, 3.0, 4.0, 3.0, 3.5),
+    *(9, 9, 9, 9, 9, 10, 9, 9, 10, 9, 10, 9, 9, 10),
+    576,
+]
+"""What the authors found, from `AutoFormer/experiments/subnet/` of https://github.com/microsoft/Cream."""
+
 PAPER = "https://arxiv.org/abs/2107.00651"
 SUMMARY = "vision transformers: width, depth, heads and MLP ratio per layer"
 QUICK = {"patch": 4, "layers": 2, "head": 4}
@@ -53,7 +67,7 @@ def autoformer_tiny(
     Raises `UsageError` for images smaller than a patch.
     """
     ranges = _sized(TINY, layers, head, absolute)
-    return transformer_blueprint("autoformer-tiny", input_shape, classes, patch, ranges)
+    return transformer_blueprint("autoformer-tiny", input_shape, classes, patch, ranges, points={})
 
 
 @space(
@@ -75,7 +89,9 @@ def autoformer_small(
 ) -> Blueprint:
     """The sizes and errors are those of `autoformer_tiny`."""
     ranges = _sized(SMALL, layers, head, absolute)
-    return transformer_blueprint("autoformer-small", input_shape, classes, patch, ranges)
+    published = (patch, layers, head, absolute) == (16, 12, HEAD, 0)
+    points = {"AutoFormer-Small": AUTOFORMER_SMALL} if published else {}
+    return transformer_blueprint("autoformer-small", input_shape, classes, patch, ranges, points)
 
 
 @space(
@@ -97,4 +113,6 @@ def autoformer_base(
 ) -> Blueprint:
     """The sizes and errors are those of `autoformer_tiny`."""
     ranges = _sized(BASE, layers, head, absolute)
-    return transformer_blueprint("autoformer-base", input_shape, classes, patch, ranges)
+    published = (patch, layers, head, absolute) == (16, 14, HEAD, 0)
+    points = {"AutoFormer-Base": AUTOFORMER_BASE} if published else {}
+    return transformer_blueprint("autoformer-base", input_shape, classes, patch, ranges, points)

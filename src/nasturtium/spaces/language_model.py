@@ -38,6 +38,7 @@ from nasturtium.modules.elastic.tokens import ElasticVectors, Positions
 from nasturtium.modules.example import random_tokens
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
+from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Option
 from nasturtium.spaces.base import space
 
@@ -214,13 +215,23 @@ def language_model(
 ) -> Blueprint:
     """Networks of half to all of `layers` blocks, and a half, three quarters or all of `width` wide.
 
-    `classes` is the vocabulary; `window` and `stride` are those of local and strided attention. Raises
-    `UsageError` for a width that is no multiple of 48, which heads need.
+    `classes` is the vocabulary; `window` and `stride` are those of local and strided attention, which in
+    sequences no longer than them see as much as full attention. Raises `UsageError` for a width that is no
+    multiple of 48, which heads need.
     """
     if width % 48:
         raise UsageError(f"space 'language-model': 'width' must be a multiple of 48, got {width}")
     (length,) = input_shape
+    published = (width, layers) == (768, 12)
     return Blueprint(
         lambda: LanguageModel(length, classes, width=width, layers=layers, window=window, stride=stride),
         example=random_tokens((length,), classes),
+        points={"GPT-2 small": gpt2_small()} if published else {},
     )
+
+
+def gpt2_small() -> Architecture:
+    """GPT-2 small; it is published for sequences of 1,024 of 50,257 tokens."""
+    layer = {"heads": 12, "ratio": 4, "attention": "full", "conv": "none", "unit": "gelu", "before": "none"}
+    values = {f"layer{i}/{what}": value for i in range(1, 13) for what, value in layer.items()}
+    return Architecture({"network/width": 768, "network/depth": 12} | values)

@@ -7,7 +7,7 @@ heads in each layer and MLPs four times as wide. The ranges are those of AutoFor
 are left to training; images that patches do not divide are padded with zeros below and to the right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -71,7 +71,10 @@ class VisionTransformer(nn.Module):
         super().__init__()
         channels, height, across = input_shape
         grid = -(-height // patch), -(-across // patch)
-        width = Dim("network/width", tuple(w * ranges.head // HEAD for w in ranges.widths))
+        widths = dict.fromkeys(
+            w * ranges.head // HEAD for w in ranges.widths
+        )  # small heads make some the same
+        width = Dim("network/width", tuple(widths))
         self.pad = _up_to_whole(patch, height, across)
         self.patches = ElasticPatches(channels, width, patch)
         self.class_token = ElasticVectors(Prefix, 1, width)
@@ -108,13 +111,21 @@ def _start(net: nn.Module) -> None:
 
 
 def transformer_blueprint(
-    name: str, input_shape: tuple[int, int, int], classes: int, patch: int, ranges: Ranges
+    name: str,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    patch: int,
+    ranges: Ranges,
+    points: Mapping[str, Sequence[int | float]],
 ) -> Blueprint:
-    """The blueprint of the space `name`; raises `UsageError` for images smaller than a patch."""
+    """The blueprint of the space `name` with `points` as lists; raises `UsageError` for images smaller than a
+    patch.
+    """
     require_image(name, input_shape, patch)
     return Blueprint(
         lambda: VisionTransformer(input_shape, classes, patch, ranges),
         notation=lambda arch: str(to_list(arch)),
+        points={point: from_list(numbers) for point, numbers in points.items()},
     )
 
 
@@ -126,6 +137,10 @@ def consecutive(first: int, number: int) -> tuple[int, ...]:
 WIDTHS = (192, 216, 240, 320, 384, 448, 528, 576, 624, 768)
 HEADS = (3, 4, 5, 6, 7, 8, 9, 10, 12)
 RATIOS = (3.0, 3.5, 4.0)
+DEIT = {
+    name: [12, *[4.0] * 12, *[heads] * 12, width]
+    for name, heads, width in (("DeiT-Tiny", 3, 192), ("DeiT-Small", 6, 384), ("DeiT-Base", 12, 768))
+}
 
 
 @space(
@@ -151,7 +166,8 @@ def vit(
     Raises `UsageError` for images smaller than a patch.
     """
     ranges = Ranges(WIDTHS, consecutive(layers, 5), HEADS, RATIOS, head, relative=bool(relative))
-    return transformer_blueprint("vit", input_shape, classes, patch, ranges)
+    points = DEIT if (patch, layers, head, relative) == (16, 12, HEAD, 0) else {}
+    return transformer_blueprint("vit", input_shape, classes, patch, ranges, points)
 
 
 def to_list(arch: Architecture) -> list[int | float]:

@@ -197,6 +197,7 @@ def vit_cnn_hybrid(
         lambda: HybridNetwork(input_shape, classes, channels=channels, layers=layers),
         constraints=[_keeps_or_halves(i) for i in range(1, layers)],
         notation=lambda arch: str(to_encoding(arch)),
+        points={"BossNet-T0": from_encoding(BOSSNET_T0)} if layers == 16 else {},
     )
 
 
@@ -227,7 +228,7 @@ def from_encoding(encoding: Any) -> Architecture:
         for at, block in enumerate(blocks, start=1):
             i = sum(map(len, encoding[: stage - 1])) + at
             values[f"layer{i}/stride"] = stride
-            if isinstance(block, bool) or block not in (0, 1):
+            if type(block) is not int or block not in (0, 1):
                 raise UsageError(
                     f"layer {at} of stage {stage} is {block!r}; expected 0 (attention) or 1 (convolution)"
                 )
@@ -238,3 +239,8 @@ def from_encoding(encoding: Any) -> Architecture:
                     f"layer {at} of stage {stage} is attention; there is attention in stages 3 and 4 only"
                 )
     return Architecture(values)
+
+
+BOSSNET_T0 = [[1], [1], [1, 1, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0, 0, 0]]
+"""What the authors found, as their code for retraining has it, `HyTra_retraining/boss_models.py` of
+https://github.com/changlin31/BossNAS."""
