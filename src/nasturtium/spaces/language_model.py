@@ -39,7 +39,7 @@ from nasturtium.modules.example import random_tokens
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.decision import Option
+from nasturtium.space.decision import Option, Value
 from nasturtium.spaces.base import space
 
 HEADS, RATIOS = (3, 6, 12), (2, 3, 4)
@@ -232,6 +232,8 @@ def language_model(
 
 def gpt2_small() -> Architecture:
     """GPT-2 small; it is published for sequences of 1,024 of 50,257 tokens."""
-    layer = {"heads": 12, "ratio": 4, "attention": "full", "conv": "none", "unit": "gelu", "before": "none"}
-    values = {f"layer{i}/{what}": value for i in range(1, 13) for what, value in layer.items()}
-    return Architecture({"network/width": 768, "network/depth": 12} | values)
+    values: dict[str, Value] = {"network/width": 768, "network/depth": 12}
+    for layer in (f"layer{i}" for i in range(1, 13)):
+        values |= {f"{layer}/heads": 12, f"{layer}/ratio": 4, f"{layer}/unit": "gelu"}
+        values |= {f"{layer}/attention": "full", f"{layer}/conv": "none", f"{layer}/before": "none"}
+    return Architecture(values)
