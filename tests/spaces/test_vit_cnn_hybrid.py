@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from trained_norms import as_trained
 
 from nasturtium.core.errors import UsageError
 from nasturtium.hardware.meters import count_parameters
@@ -18,14 +19,8 @@ def small(layers=4, shape=(3, 37, 40)):
 
 
 def shaken(net: nn.Module) -> nn.Module:
-    """BatchNorms as training leaves them; at first they hide what is beside a shortcut."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for layer in net.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.weight.uniform_(0.5, 1.5, generator=generator)
-                layer.bias.normal_(generator=generator)
-                layer.running_mean.normal_(generator=generator)
+    """With BatchNorms as training leaves them; at first they hide what is beside a shortcut."""
+    as_trained(net)
     return net.eval()
 
 

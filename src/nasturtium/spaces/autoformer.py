@@ -11,6 +11,7 @@ here they are three layers, which is the same function and search space. The tin
 released last has MLP ratios of 3 in some layers, which their tiny space does not offer; `vit` does.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nasturtium.modules.blueprint import Blueprint
@@ -40,8 +41,19 @@ SUMMARY = "vision transformers: width, depth, heads and MLP ratio per layer"
 QUICK = {"patch": 4, "layers": 2, "head": 4}
 
 
-def _sized(ranges: Ranges, layers: int, head: int, absolute: int) -> Ranges:
-    return replace(ranges, depths=consecutive(layers, 3), head=head, relative=not absolute)
+def _made(
+    name: str,
+    ranges: Ranges,
+    points: Mapping[str, Sequence[int | float]],
+    data: tuple[tuple[int, int, int], int],
+    sizes: tuple[int, int, int, int],
+) -> Blueprint:
+    """The space `name` for an input shape and classes; its `points` are known at the published sizes only."""
+    patch, layers, head, absolute = sizes
+    if sizes != (16, ranges.depths[0], HEAD, 0):
+        points = {}
+    ranges = replace(ranges, depths=consecutive(layers, 3), head=head, relative=not absolute)
+    return transformer_blueprint(name, *data, patch, ranges, points)
 
 
 @space(
@@ -66,8 +78,8 @@ def autoformer_tiny(
     `head` is the width of one head, and scales all widths; `absolute` 1 leaves out the relative positions.
     Raises `UsageError` for images smaller than a patch.
     """
-    ranges = _sized(TINY, layers, head, absolute)
-    return transformer_blueprint("autoformer-tiny", input_shape, classes, patch, ranges, points={})
+    sizes = patch, layers, head, absolute
+    return _made("autoformer-tiny", TINY, {}, (input_shape, classes), sizes)
 
 
 @space(
@@ -88,10 +100,10 @@ def autoformer_small(
     absolute: int = 0,
 ) -> Blueprint:
     """The sizes and errors are those of `autoformer_tiny`."""
-    ranges = _sized(SMALL, layers, head, absolute)
-    published = (patch, layers, head, absolute) == (16, 12, HEAD, 0)
-    points = {"AutoFormer-Small": AUTOFORMER_SMALL} if published else {}
-    return transformer_blueprint("autoformer-small", input_shape, classes, patch, ranges, points)
+    sizes = patch, layers, head, absolute
+    return _made(
+        "autoformer-small", SMALL, {"AutoFormer-Small": AUTOFORMER_SMALL}, (input_shape, classes), sizes
+    )
 
 
 @space(
@@ -112,7 +124,5 @@ def autoformer_base(
     absolute: int = 0,
 ) -> Blueprint:
     """The sizes and errors are those of `autoformer_tiny`."""
-    ranges = _sized(BASE, layers, head, absolute)
-    published = (patch, layers, head, absolute) == (16, 14, HEAD, 0)
-    points = {"AutoFormer-Base": AUTOFORMER_BASE} if published else {}
-    return transformer_blueprint("autoformer-base", input_shape, classes, patch, ranges, points)
+    sizes = patch, layers, head, absolute
+    return _made("autoformer-base", BASE, {"AutoFormer-Base": AUTOFORMER_BASE}, (input_shape, classes), sizes)
