@@ -1,6 +1,5 @@
 """Figures published for spaces of dense prediction."""
 
-import itertools
 import math
 
 import pytest
@@ -49,15 +48,6 @@ def test_the_sizes_of_auto_deeplab():
     space = auto_deeplab((3, 321, 321), 19).space
     assert space.size() == 75_025 * cells
     assert space.restrict({"path/0/4": [4]}).size() == 28_657 * cells
-
-
-def test_the_first_cells_of_auto_deeplab_by_enumeration():
-    """Two blocks of the cell by hand: pairs of different states, each with an operation."""
-    pairs = [
-        list(itertools.product(itertools.combinations(range(states), 2), range(7), range(7)))
-        for states in (2, 3)
-    ]
-    assert len(list(itertools.product(*pairs))) == math.prod(math.comb(s, 2) * 49 for s in (2, 3))
 
 
 def test_the_size_of_nas_fpn():

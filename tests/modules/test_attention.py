@@ -93,6 +93,11 @@ def test_a_mask_hides_values():
     torch.testing.assert_close(causal, DotProduct(mask=local_mask(5, 5))(q, k, v))
 
 
+def test_a_mask_beside_causal_is_refused():
+    with pytest.raises(UsageError, match="a mask and causal=True; let the mask hide later positions"):
+        DotProduct(causal=True, mask=local_mask(5, 2))
+
+
 def test_relative_positions_by_hand():
     """Each pair of positions on its own, on a grid with sides longer and shorter than the reach."""
     height, across, reach, width = 2, 4, 2, 3

@@ -9,17 +9,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nasturtium.core.errors import UsageError
+
 
 class DotProduct(nn.Module):
     """Softmax of scaled dot products.
 
     `causal` hides later positions; `mask`, L×L and boolean, says which position (row) sees which (column).
+    Raises `UsageError` for both at once.
     """
 
     mask: Tensor | None
 
     def __init__(self, *, causal: bool = False, mask: Tensor | None = None) -> None:
         super().__init__()
+        if causal and mask is not None:
+            raise UsageError("attention got a mask and causal=True; let the mask hide later positions too")
         self.causal = causal
         self.register_buffer("mask", mask)
 
