@@ -97,7 +97,23 @@ def test_a_network_that_shows_nothing_is_refused():
         levels_of(Blueprint(lambda: nn.Sequential(nn.Flatten(), act())), 3)
 
 
+@pytest.mark.parametrize("name", SPACES.names())
+def test_every_space_is_a_backbone_or_says_why_not(name):
+    entry = SPACES.get(name)
+    blueprint = make_space(name, entry.small_shape, 5, entry.small)
+    arch = blueprint.space.sample(np.random.default_rng(0))
+    try:
+        features = levels_of(blueprint, 3, arch)
+    except UsageError as error:
+        assert "can't be a backbone: " in str(error)  # noqa: PT017 - most networks can
+    else:
+        assert [f.level for f in features] == sorted({f.level for f in features})
+        assert entry.takes == "images"
+
+
 def test_a_network_that_takes_no_images_is_refused():
     entry = SPACES.get("tabular-mlp")
-    with pytest.raises(UsageError, match="can't be a backbone: it does not take images of 3×512×512"):
+    with pytest.raises(
+        UsageError, match="Sequential can't be a backbone: it does not take images of 3×512×512"
+    ):
         levels_of(make_space("tabular-mlp", entry.small_shape, 5, entry.small), 3)

@@ -112,8 +112,8 @@ def levels_of(blueprint: Blueprint, input_channels: int, arch: Architecture | No
         seen = _last_of_each_level(shapes)
         if not seen:
             raise UsageError(
-                f"{type(network).__name__} can't be a backbone: its features are no images whose size halves"
-                " from time to time"
+                f"{type(network).__name__} can't be a backbone: its features are no images whose size is that"
+                " of the input, halved from time to time"
             )
         if found is not None and found != seen:
             raise UsageError(
