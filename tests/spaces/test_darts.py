@@ -85,6 +85,7 @@ def changed(cell: str, at: int, edge: object) -> Genotype:
         (DARTS_V2._replace(normal=DARTS_V2.normal[:7]), "'normal' has 7 edges; it needs 8"),
         (DARTS_V2._replace(reduce=5), "'reduce'"),
         (DARTS_V2._replace(reduce_concat=[4, 5]), "'reduce' joins"),
+        (DARTS_V2._replace(normal_concat=5), "'normal' joins 5; expected a list of states"),
         ({"normal": DARTS_V2.normal}, "without a 'reduce' cell"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "genotype"),
         (None, "genotype"),

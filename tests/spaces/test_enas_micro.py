@@ -52,6 +52,7 @@ def changed(**numbers: int) -> list[int]:
         (NUMBERS[:-1], "got 39 numbers; an ENAS micro network is 40"),
         (ENAS_MACRO, "got 300 numbers; an ENAS micro network is 40"),
         ("", "number 1 is ''"),
+        ("9" * 5000, "number 1 is '9.*at most nine digits"),
         (ENAS_MICRO.replace("4", "x", 1), "number 6 is 'x'"),
         ([*NUMBERS[:-1], 1.5], "number 40 is '1.5'"),
         ([*NUMBERS[:-1], True], "number 40 is 'True'"),

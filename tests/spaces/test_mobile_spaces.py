@@ -168,6 +168,8 @@ def test_the_string_of_nasbench_macro():
         ("01310122", r"layer 'stage2/layer1' got '3'; expected 0 \(identity\)"),
         ("|avg_pool_3x3~0|+", "has 17 digits"),
         ("", "has 0 digits"),
+        ([0, 1, 2, 1, 0, 1, 2, 1], "expected text such as 01210121, got"),
+        (None, "expected text"),
     ],
 )
 def test_a_wrong_string_of_nasbench_macro_is_refused(text, message):

@@ -32,6 +32,9 @@ def test_all_strings_survive_a_round_trip():
         ("|none~0junk|+|none~0|none~1|+|none~0|none~1|none~2|", "node 1 reads"),
         ("|none~0|+|skip~0|none~1|+|none~0|none~1|none~2|", "'cell/2<-0' got 'skip': did you mean 'skip_con"),
         (repr(DARTS_V2), "1 nodes"),
+        (DARTS_V2, r"expected text such as \|op~0\|\+.*, got Genotype"),
+        (None, "expected text"),
+        (15_624, "expected text"),
         ("|max_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|", "'cell/1<-0' got 'max_pool_3x3'"),
     ],
 )

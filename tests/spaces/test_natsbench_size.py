@@ -34,6 +34,8 @@ def test_strings_survive_a_round_trip():
         ("08:16:24:32:40", "'layer1/channels' got '08'"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "has 1 widths"),
         ("64-41414-0_00_000", "has 1 widths"),
+        ([8, 16, 24, 32, 40], r"expected text such as 8:16:24:32:40, got \[8"),
+        (None, "expected text"),
     ],
 )
 def test_bad_strings_are_refused_with_the_part(text, message):

@@ -112,6 +112,7 @@ def changed(cell: str, at: int, pair: object):
         (nasnet.NASNET_A._replace(reduce_concat=[2, 3, 4, 5, 6]), r"'reduce' joins .* \[4, 5, 6\]"),
         (nasnet.NASNET_A._replace(normal=nasnet.NASNET_A.normal[:9]), "'normal' has 9 pairs; it needs 10"),
         (nasnet.NASNET_A._replace(reduce=5), "'reduce' has 5 pairs"),
+        (nasnet.NASNET_A._replace(reduce_concat=5), "'reduce' joins 5; expected a list of states"),
         ({"normal": nasnet.NASNET_A.normal}, "without a 'reduce' cell"),
         (DARTS_V2, "'normal' has 8 pairs; it needs 10"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "expected a genotype"),

@@ -77,6 +77,8 @@ def test_the_micro_example_reads_as_published():
         ("64-41414-1_02_333", "no macro network"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "no macro network"),
         ("", "no macro network"),
+        (1234, "expected text such as 64-1234-basic, got 1234"),
+        (None, "expected text"),
     ],
 )
 def test_bad_macro_strings_are_refused_with_the_part(text, message):
@@ -98,6 +100,8 @@ def test_bad_macro_strings_are_refused_with_the_part(text, message):
         ("1_02_333", "must start with 64-41414-"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "must start with 64-41414-"),
         ("8:16:24:32:40", "must start with 64-41414-"),
+        (["1", "02", "333"], "expected text such as 64-41414-1_02_333"),
+        (None, "expected text"),
     ],
 )
 def test_bad_micro_strings_are_refused_with_the_part(text, message):

@@ -102,3 +102,10 @@ def require_image(space: str, input_shape: tuple[int, ...], least: int = 8) -> N
         raise UsageError(
             f"space {space!r} needs images of at least {least}×{least} pixels, got {height}×{width}"
         )
+
+
+def require_text(text: object, example: str) -> str:
+    """`text` without white space around it; raises `UsageError` if it is no text such as `example`."""
+    if not isinstance(text, str):
+        raise UsageError(f"expected text such as {example}, got {text!r}")
+    return text.strip()

@@ -4,7 +4,7 @@ As in the authors' experiments, an input is preprocessed by a factorised reducti
 reduced, and only edges from the two inputs of a reduction cell have stride 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -250,13 +250,22 @@ def from_genotype(genotype: Any) -> Architecture:
         if not isinstance(edges, list | tuple) or len(edges) != 2 * NODES:
             found = len(edges) if isinstance(edges, list | tuple) else repr(edges)
             raise UsageError(f"genotype cell {cell!r} has {found} edges; it needs {2 * NODES}, two a node")
-        if list(fields.get(f"{cell}_concat", JOINED)) != JOINED:
-            raise UsageError(
-                f"genotype cell {cell!r} joins {list(fields[f'{cell}_concat'])}; this space joins {JOINED}"
-            )
+        if (joined := joined_states(fields, cell)) not in (None, JOINED):
+            raise UsageError(f"genotype cell {cell!r} joins {joined}; this space joins {JOINED}")
         for node in range(2, 2 + NODES):
             values |= _node(cell, node, edges[2 * (node - 2) : 2 * (node - 1)])
     return Architecture(values)
+
+
+def joined_states(fields: Mapping[str, Any], cell: str) -> list[Any] | None:
+    """The states that a cell joins, as the fields of a genotype say; None if they don't say.
+
+    Raises `UsageError` for what is no list.
+    """
+    joined = fields.get(f"{cell}_concat")
+    if joined is None or isinstance(joined, list | tuple | range):
+        return None if joined is None else list(joined)
+    raise UsageError(f"genotype cell {cell!r} joins {joined!r}; expected a list of states")
 
 
 def _node(cell: str, node: int, edges: Sequence[tuple[str, int]]) -> dict[str, Value]:

@@ -20,7 +20,9 @@ def read_integers(numbers: str | Sequence[int]) -> list[int]:
     found = []
     for at, part in enumerate(parts):
         text = str(part)
-        if not re.fullmatch(r"-?\d+", text, re.ASCII):
-            raise UsageError(f"number {at + 1} is {text[:40]!r}; expected a whole number")
+        if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII):
+            raise UsageError(
+                f"number {at + 1} is {text[:40]!r}; expected a whole number of at most nine digits"
+            )
         found.append(int(text))
     return found

@@ -4,11 +4,8 @@ One cell of 4 nodes and 6 edges with 5 operations, repeated N times at each of t
 of its edges and the cell's output is its last node. 15,625 cells, of which 6,466 compute different functions.
 """
 
-import re
-
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
@@ -16,9 +13,11 @@ from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.cell_strings import read_cell, write_cell
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = {f"cell/{node}<-{j}": (j, node) for node in (1, 2, 3) for j in range(node)}
+NODES = (1, 2, 3)
+EDGES = {f"cell/{node}<-{j}": (j, node) for node in NODES for j in range(node)}
 PRIMITIVES = {name: OPS.get(name) for name in NAMES}
 
 
@@ -105,8 +104,7 @@ def to_graphs(arch: Architecture) -> tuple[CellGraph]:
 
 def to_string(arch: Architecture) -> str:
     """The benchmark's own notation, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
-    nodes = ("|".join(f"{arch[f'cell/{node}<-{j}']}~{j}" for j in range(node)) for node in (1, 2, 3))
-    return "+".join(f"|{node}|" for node in nodes)
+    return write_cell(arch, NODES)
 
 
 def from_string(text: str) -> Architecture:
@@ -114,20 +112,4 @@ def from_string(text: str) -> Architecture:
 
     Raises `UsageError` naming the part that is wrong.
     """
-    nodes = text.strip().split("+")
-    if len(nodes) != 3:
-        raise UsageError(
-            f"{text!r} has {len(nodes)} nodes; NAS-Bench-201 has 3: |op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-        )
-    values = {}
-    for node, part in enumerate(nodes, start=1):
-        edges = re.findall(r"([^|~]+)~(\d+)", part)
-        spelled = "|".join(f"{op}~{j}" for j, (op, _) in enumerate(edges))
-        if len(edges) != node or part != f"|{spelled}|":
-            expected = "|".join(f"op~{j}" for j in range(node))
-            raise UsageError(f"node {node} reads {part!r}; expected |{expected}|")
-        for op, source in edges:
-            if op not in NAMES:
-                raise UsageError(f"edge 'cell/{node}<-{source}' got {op!r}: {did_you_mean(op, NAMES)}")
-            values[f"cell/{node}<-{source}"] = op
-    return Architecture(values)
+    return read_cell(text, NODES, NAMES, "NAS-Bench-201")

@@ -14,7 +14,7 @@ from nasturtium.modules.mbconv import classifier, conv_block, inverted, residual
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import require_image, require_text, space
 
 STAGES = (2, 3, 3)  # layers in each
 LAYERS = [f"stage{s}/layer{i}" for s, layers in enumerate(STAGES, 1) for i in range(1, layers + 1)]
@@ -74,12 +74,13 @@ def to_string(arch: Architecture) -> str:
 
 def from_string(text: str) -> Architecture:
     """The architecture of eight digits 0, 1, 2; raises `UsageError` naming the layer that is wrong."""
-    if len(text) != len(LAYERS):
+    digits = require_text(text, "01210121")
+    if len(digits) != len(LAYERS):
         raise UsageError(
-            f"{text!r} has {len(text)} digits; NAS-Bench-Macro has one for each of its {len(LAYERS)} layers"
+            f"{text!r} has {len(digits)} digits; NAS-Bench-Macro has one for each of its {len(LAYERS)} layers"
         )
     known = [str(i) for i in range(len(BLOCKS))]
-    for name, digit in zip(LAYERS, text, strict=True):
+    for name, digit in zip(LAYERS, digits, strict=True):
         if digit not in known:
             raise UsageError(f"layer {name!r} got {digit!r}; expected 0 (identity), 1 (mb3_k3) or 2 (mb6_k5)")
-    return Architecture({name: BLOCKS[int(digit)] for name, digit in zip(LAYERS, text, strict=True)})
+    return Architecture({name: BLOCKS[int(digit)] for name, digit in zip(LAYERS, digits, strict=True)})

@@ -22,7 +22,7 @@ from nasturtium.modules.elastic.norm import ElasticBatchNorm2d
 from nasturtium.modules.elastic.shortcut import ElasticShortcut
 from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import require_image, require_text, space
 
 LAYERS = 5
 WIDTHS = 8  # multiples of the narrowest width
@@ -117,7 +117,7 @@ def to_string(arch: Architecture) -> str:
 
 def from_string(text: str) -> Architecture:
     """The architecture of a string in the benchmark's notation; raises `UsageError` naming the wrong part."""
-    parts = text.strip().split(":")
+    parts = require_text(text, "8:16:24:32:40").split(":")
     if len(parts) != LAYERS:
         raise UsageError(
             f"{text!r} has {len(parts)} widths; NATS-Bench has {LAYERS}, joined by colons: 8:16:24:32:40"

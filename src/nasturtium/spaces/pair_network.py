@@ -23,7 +23,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image
-from nasturtium.spaces.darts import Genotype
+from nasturtium.spaces.darts import Genotype, joined_states
 
 BLOCKS = 5
 NORMAL, REDUCE = LooseEnds("normal", BLOCKS), LooseEnds("reduce", BLOCKS)
@@ -181,11 +181,10 @@ def from_genotype(genotype: Any, ops: Sequence[str]) -> Architecture:
         if ends.cell not in fields:
             raise UsageError(f"genotype without a {ends.cell!r} cell")
         values |= _cell(ends, fields[ends.cell], ops)
-        joined, loose = fields.get(f"{ends.cell}_concat"), list(ends.states(values))
-        if joined is not None and list(joined) != loose:
+        joined, loose = joined_states(fields, ends.cell), list(ends.states(values))
+        if joined not in (None, loose):
             raise UsageError(
-                f"genotype cell {ends.cell!r} joins {list(joined)}, but the states that no block uses are"
-                f" {loose}"
+                f"genotype cell {ends.cell!r} joins {joined}, but the states that no block uses are {loose}"
             )
     return Architecture(values)
 

@@ -23,7 +23,7 @@ from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.constraints import Constraint, Count
 from nasturtium.space.decision import Value
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import require_image, require_text, space
 from nasturtium.spaces.transnasbench101_micro import require_stem, stem
 
 DEPTH = "network/modules"
@@ -125,7 +125,7 @@ def to_string(arch: Architecture) -> str:
 
 def from_string(text: str) -> Architecture:
     """The architecture of a string in the benchmark's notation; raises `UsageError` naming the wrong part."""
-    match = re.fullmatch(r"64-(.*)-basic", text.strip())
+    match = re.fullmatch(r"64-(.*)-basic", require_text(text, "64-1234-basic"))
     if match is None:
         raise UsageError(
             f"{text!r} is no macro network of TransNAS-Bench-101; expected such as 64-1234-basic"

@@ -16,7 +16,7 @@ from nasturtium.modules.cell import Node
 from nasturtium.modules.edge import Edge
 from nasturtium.modules.ops import FactorizedReduce, ReLUConvBN, Zero
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.base import require_image, require_text, space
 
 NODES = 4
 MODULES = (2, 1, 2, 1, 2)  # by how much each widens and reduces
@@ -145,7 +145,7 @@ def to_string(arch: Architecture) -> str:
 
 def from_string(text: str) -> Architecture:
     """The architecture of a string in the benchmark's notation; raises `UsageError` naming the wrong part."""
-    start, _, cell = text.strip().rpartition("-")
+    start, _, cell = require_text(text, f"{PREFIX}-1_02_333").rpartition("-")
     if start != PREFIX:
         raise UsageError(f"{text!r} must start with {PREFIX}-, as in {PREFIX}-1_02_333")
     nodes = cell.split("_")

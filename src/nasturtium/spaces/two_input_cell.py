@@ -8,18 +8,15 @@ cell are the outputs of the two cells before it in its stage; the first cell of 
 the stage twice, the second what comes in and the first's output.
 """
 
-import re
-
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cell import Cell
 from nasturtium.modules.ops import OPS
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels
-from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space
+from nasturtium.spaces.cell_strings import read_cell, write_cell
 from nasturtium.spaces.nasbench201 import ResidualReduction
 
 INPUTS, NODES = 2, 4
@@ -105,26 +102,9 @@ def _graph(arch: Architecture) -> CellGraph:
 
 def to_string(arch: Architecture) -> str:
     """The cell in the manner of NAS-Bench-201, node by node: `|op~0|op~1|+|op~0|op~1|op~2|+…`."""
-    nodes = ("|".join(f"{arch[f'cell/{node}<-{j}']}~{j}" for j in range(node)) for node in _nodes())
-    return "+".join(f"|{node}|" for node in nodes)
+    return write_cell(arch, _nodes())
 
 
 def from_string(text: str) -> Architecture:
     """The architecture that `to_string` wrote; raises `UsageError` naming the part that is wrong."""
-    if not isinstance(text, str):
-        raise UsageError(f"expected text such as |op~0|op~1|+|op~0|op~1|op~2|+…, got {text!r}")
-    parts = text.strip().split("+")
-    if len(parts) != NODES:
-        raise UsageError(
-            f"{text!r} has {len(parts)} nodes; the two-input cell has {NODES}: |op~0|op~1|+|op~0|op~1|op~2|+…"
-        )
-    values: dict[str, Value] = {}
-    for node, part in zip(_nodes(), parts, strict=True):
-        if re.sub(r"[^|~]+~", "op~", part) != "|" + "".join(f"op~{j}|" for j in range(node)):
-            expected = "|".join(f"op~{j}" for j in range(node))
-            raise UsageError(f"node {node} reads {part!r}; expected |{expected}|")
-        for source, op in enumerate(re.findall(r"([^|~]+)~", part)):
-            if op not in NAMES:
-                raise UsageError(f"edge 'cell/{node}<-{source}' got {op!r}: {did_you_mean(op, NAMES)}")
-            values[f"cell/{node}<-{source}"] = op
-    return Architecture(values)
+    return read_cell(text, _nodes(), NAMES, "the two-input cell")
