@@ -3,13 +3,15 @@ https://arxiv.org/abs/1802.03268).
 
 Each layer does one of six operations to the output of the layer before it; the result is concatenated with
 any of the earlier outputs (skip connections) and brought back to one width by ReLU, 1×1 convolution and
-BatchNorm. After a third and two thirds of the layers every output so far goes through a factorised reduction
-that doubles its channels. Layer k has k−1 skip connections to choose, from the stem (0) and from layers 1 to
-k−2, so that L layers make 6ᴸ·2^(L(L−1)/2) networks, as the paper counts.
+BatchNorm. After a third and two thirds of the layers every output that is still needed goes through a
+factorised reduction that doubles its channels. Layer k has k−1 skip connections to choose, from the stem (0)
+and from layers 1 to k−2, so that L layers make 6ᴸ·2^(L(L−1)/2) networks, as the paper counts. Every layer
+feeds the next, so no two of them are the same network.
 
 As in the authors' code the layer before is always an input of the operation, and an operation starts with a
-1×1 convolution. Its convolutions are written ReLU, convolution, BatchNorm, as everywhere here; theirs have
-the ReLU last.
+1×1 convolution. Their code has two networks, and this is a third: that which they search with adds skip
+connections, and has the ReLU of its convolutions last; that which they train in the end concatenates them,
+but makes ordinary convolutions of the separable ones, and has no pooling. Their reductions have no ReLU.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.choice import Choice, current
 from nasturtium.modules.joined import Join, JoinedConv2d
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import OPS, DilConv, FactorizedReduce, ReLUConvBN, batch_norm
@@ -58,6 +61,36 @@ class Skips:
         """The chosen ones, ascending, then the operation's."""
         chosen = [j for j, skip in enumerate(self.decisions()) if values[skip.name] == 1]
         return (*chosen, self.layer - 1)
+
+
+class Reduction(Choice):
+    """Halves the image and doubles the channels of output `state` where any of `layers` takes it; elsewhere
+    does nothing.
+    """
+
+    runs_mixtures = False
+
+    def __init__(self, state: int, layers: range, channels: int) -> None:
+        super().__init__()
+        self.skips = tuple(skip_of(layer, state) for layer in layers)
+        arch = current().arch
+        if arch is None or self._taken(arch):
+            self.reduce = FactorizedReduce(channels, 2 * channels)
+
+    def _taken(self, values: Mapping[str, Value]) -> bool:
+        return any(values[skip.name] == 1 for skip in self.skips)
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """The skip connections that may take it."""
+        return self.skips
+
+    def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
+        """The reduction, or nothing."""
+        return inner(self.reduce) if self._taken(arch) else nn.Identity()
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """B×C×H×W → B×2C×⌈H/2⌉×⌈W/2⌉, or unchanged where nothing takes it."""
+        return self.reduce(x_BCHW) if self._taken(self.values(self.skips)) else x_BCHW
 
 
 class Layer(nn.Module):
@@ -112,8 +145,10 @@ class MacroNetwork(nn.Module):
         for number in range(1, layers + 1):
             self.layers.append(Layer(number, channels))
             if number in (layers // 3, 2 * (layers // 3)):
-                reduce = [FactorizedReduce(channels, 2 * channels) for _ in range(number + 1)]
-                self.reductions[str(number)] = nn.ModuleList(reduce)
+                later = range(number + 1, layers + 1)
+                skipped = [Reduction(state, later, channels) for state in range(number)]
+                last = FactorizedReduce(channels, 2 * channels)  # the next layer always takes it
+                self.reductions[str(number)] = nn.ModuleList([*skipped, last])
                 channels *= 2
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, classes)
@@ -149,6 +184,7 @@ def enas_macro(
     return Blueprint(
         lambda: MacroNetwork(input_shape, classes, channels=channels, layers=layers),
         notation=lambda arch: " ".join(map(str, to_numbers(arch))),
+        points={"ENAS macro": from_numbers(ENAS_MACRO)} if layers == 24 else {},
     )
 
 
@@ -175,6 +211,8 @@ def from_numbers(numbers: str | Sequence[int]) -> Architecture:
     numbers that end within a layer.
     """
     left = read_integers(numbers)
+    if not left:
+        raise UsageError("expected the numbers of one layer at least, got none")
     values: dict[str, Value] = {}
     k = 0
     while left:
