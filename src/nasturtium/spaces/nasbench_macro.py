@@ -3,7 +3,7 @@
 Eight layers in three stages, each the identity, a MobileNetV2 block of kernel 3 and expansion 3, or one of
 kernel 5 and expansion 6: 6,561 networks for CIFAR-10. The first layer of a stage halves the image and doubles
 the channels, and its identity is a 1×1 convolution. Identities elsewhere in a stage may change places without
-a difference, so 3,969 of the networks are different.
+a difference, so 3,969 of the networks are different; canonical forms tell them apart.
 """
 
 from torch import nn
@@ -14,6 +14,7 @@ from nasturtium.modules.mbconv import classifier, conv_block, inverted, residual
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, require_text, space
 
 STAGES = (2, 3, 3)  # layers in each
@@ -64,7 +65,24 @@ class MacroNetwork(nn.Sequential):
 def nasbench_macro(input_shape: tuple[int, int, int], classes: int, *, channels: int = 32) -> Blueprint:
     """The published size is 32 channels. Raises `UsageError` for images under 8×8."""
     require_image("nasbench-macro", input_shape)
-    return Blueprint(lambda: MacroNetwork(input_shape[0], classes, channels), notation=to_string)
+    return Blueprint(
+        lambda: MacroNetwork(input_shape[0], classes, channels), notation=to_string, graphs=to_graphs
+    )
+
+
+def to_graphs(arch: Architecture) -> tuple[CellGraph, ...]:
+    """The stages, a chain each. They halve the image, so the first block counts as an operation always."""
+    return tuple(
+        CellGraph(
+            f"stage{s}",
+            inputs=1,
+            nodes=("input", *(f"layer{i}" for i in range(1, layers + 1))),
+            edges=tuple((i - 1, i, str(arch[f"stage{s}/layer{i}"])) for i in range(1, layers + 1)),
+            output=(layers,),
+            identity=("identity",),
+        )
+        for s, layers in enumerate(STAGES, 1)
+    )
 
 
 def to_string(arch: Architecture) -> str:
