@@ -71,8 +71,8 @@ def test_spaces_of_darts_cells_have_its_size(make):
 @pytest.mark.parametrize(
     ("size", "sizes", "count"),
     [
-        (224, {"channels": 44, "repeats": 4, "imagenet": 32}, 5_289_978),
-        (331, {"channels": 168, "repeats": 6, "imagenet": 96}, 88_753_150),
+        (224, {"channels": 44, "repeats": 4, "imagenet_stem": 32}, 5_289_978),
+        (331, {"channels": 168, "repeats": 6, "imagenet_stem": 96}, 88_753_150),
     ],
 )
 def test_nasnet_a_has_its_published_parameters(size, sizes, count):
@@ -121,7 +121,7 @@ def test_nasnet_a_computes_what_timm_computes():
         pytest.skip("timm can't be imported here")
     torch.manual_seed(0)
     theirs = timm.NASNetALarge(num_classes=7, stem_size=6, num_features=24 * 8, pad_type="").eval()
-    blueprint = nasnet.nasnet((3, 67, 67), 7, channels=8, repeats=6, imagenet=6, as_released=1)
+    blueprint = nasnet.nasnet((3, 67, 67), 7, channels=8, repeats=6, imagenet_stem=6, as_released=1)
     ours = blueprint.build(nasnet.from_genotype(nasnet.NASNET_A), seed=0).eval()
     x = torch.rand(2, 3, 67, 67)
     with torch.no_grad():

@@ -25,6 +25,7 @@ def test_the_published_cells_are_a_point_of_the_space():
     arch = from_numbers(ENAS_MICRO)
     blueprint = enas_micro((3, 16, 16), 10, channels=4, repeats=1)
     assert arch in blueprint.space
+    assert blueprint.points == {"ENAS micro": arch}
     assert to_numbers(arch) == NUMBERS
     assert (arch["normal/2/left/input"], arch["normal/2/left/op"]) == (0, "avg_pool_3x3")
     assert (arch["reduce/4/right/input"], arch["reduce/4/right/op"]) == (3, "sep_conv_5x5")

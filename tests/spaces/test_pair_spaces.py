@@ -7,6 +7,7 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.ops import FactorizedReduce
+from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.spaces import amoebanet, nasnet
 from nasturtium.spaces.base import SPACES, make_space
@@ -35,6 +36,7 @@ def test_the_published_cells_are_points_of_the_space(name):
     arch = SPACE_OF[name].from_genotype(FOUND[name])
     assert arch in blueprint.space
     assert to_genotype(arch) == FOUND[name]
+    assert list(blueprint.points.values()) == [arch]
     assert blueprint.notation(arch).startswith("Genotype(normal=[(")
     with torch.no_grad():
         assert blueprint.build(arch, seed=0)(torch.rand(2, 3, 16, 16)).shape == (2, 10)
@@ -70,7 +72,7 @@ def test_a_stage_doubles_channels_and_halves_the_image(name):
 @names
 def test_the_stem_for_large_images_has_two_reduction_cells_more(name):
     arch = SPACE_OF[name].from_genotype(FOUND[name])
-    sizes = {"channels": 8, "repeats": 1, "imagenet": 6}
+    sizes = {"channels": 8, "repeats": 1, "imagenet_stem": 6}
     net = make_space(name, (3, 64, 64), 10, sizes).build(arch, seed=0)
     assert [cell.output.width for cell in net.cells] == [2, 4, 8, 16, 16, 32, 32]
     assert isinstance(net.cells[0].preprocess0, nn.Identity)
@@ -87,6 +89,38 @@ def test_the_released_network_joins_more_states():
     net = blueprint.build(arch, seed=0)
     assert net.classifier.in_features == 6 * 4 * 4
     assert to_genotype(arch) == nasnet.NASNET_A
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "prepared"),
+    [
+        ("enas-micro", {}, True),
+        ("nasnet", {}, False),
+        ("amoebanet", {}, False),
+        ("nasnet", {"imagenet_stem": 6, "channels": 8}, True),
+    ],
+)
+def test_skip_connections_are_identities_where_inputs_are_as_wide_as_blocks(name, sizes, prepared):
+    blueprint = make_space(name, (3, 32, 32), 10, {**SPACES.get(name).small, **sizes})
+    every = {d.name: d.options[0] for d in blueprint.space.decisions.values()}
+    arch = Architecture({n: "skip_connect" if n.endswith("/op") else value for n, value in every.items()})
+    normal, reduce = cell_graphs(arch, blueprint.space)
+    assert (normal.keeps_size, reduce.keeps_size) == (prepared, False)
+    cells = [cell.cell for cell in blueprint.build(arch, seed=0).cells]
+    plain = [all(type(side.op) is nn.Identity for b in c.blocks for side in (b.left, b.right)) for c in cells]
+    strided = [any(isinstance(m, FactorizedReduce) for m in c.modules()) for c in cells]
+    assert all(plain[i] for i in range(len(cells)) if not strided[i]) == prepared
+    # blocks 2 and 3 are the sum of both inputs: the same state unless their connections have weights
+    values = {
+        **arch,
+        "normal/2/right/input": 1,
+        "normal/3/right/input": 1,
+        "normal/4/left/op": "sep_conv_3x3",
+    }
+    values |= {"normal/4/left/input": 2, "normal/5/left/op": "max_pool_3x3"}
+    values |= {"normal/6/left/input": 2, "normal/6/right/input": 3}
+    both = (Architecture({**values, "normal/5/left/input": block}) for block in (2, 3))
+    assert len(set(map(blueprint.space.canonical, both))) == (1 if prepared else 2)
 
 
 def changed(cell: str, at: int, pair: object):
@@ -139,9 +173,9 @@ def test_operations_of_the_other_space_are_refused():
     ("shape", "sizes", "message"),
     [
         ((3, 7, 8), {}, "needs images of at least 8×8 pixels, got 7×8"),
-        ((3, 31, 64), {"imagenet": 8}, "needs images of at least 32×32 pixels, got 31×64"),
+        ((3, 31, 64), {"imagenet_stem": 8}, "needs images of at least 32×32 pixels, got 31×64"),
         ((3, 8, 8), {"repeats": 0}, "'repeats' must be at least 1, got 0"),
-        ((3, 64, 64), {"imagenet": 8, "channels": 7}, "'channels' .*at least 8.*imagenet.* got 7"),
+        ((3, 64, 64), {"imagenet_stem": 8, "channels": 7}, "'channels' .*at least 8.*imagenet_stem.* got 7"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(name, shape, sizes, message):

@@ -172,8 +172,8 @@ class PairCell(nn.Module):
         return self.join(states)
 
 
-def pair_graph(arch: Architecture, ends: LooseEnds) -> CellGraph:
-    """The cell of `arch` as a graph."""
+def pair_graph(arch: Architecture, ends: LooseEnds, *, keeps_size: bool = False) -> CellGraph:
+    """The cell of `arch` as a graph; `keeps_size` says that blocks have the size and width of the inputs."""
     edges = [
         (int(str(arch[input_of(ends.cell, i, side).name])), i, str(arch[f"{ends.cell}/{i}/{side}/op"]))
         for i in ends.nodes()
@@ -186,4 +186,5 @@ def pair_graph(arch: Architecture, ends: LooseEnds) -> CellGraph:
         edges=tuple(edges),
         output=ends.states(arch),
         identity=("skip_connect",),
+        keeps_size=keeps_size,
     )

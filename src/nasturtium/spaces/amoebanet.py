@@ -36,14 +36,14 @@ def amoebanet(
     *,
     channels: int = 36,
     repeats: int = 6,
-    imagenet: int = 0,
+    imagenet_stem: int = 0,
 ) -> Blueprint:
     """The published size for CIFAR-10 is 6 cells a stage and 36 channels (N=6, F=36).
 
-    `imagenet` takes the stem for large images with that many channels. Raises `UsageError` for images under
-    8×8, or 32×32 with that stem.
+    `imagenet_stem` is the number of channels of the stem for large images, 0 for that of CIFAR. Raises
+    `UsageError` for images under 8×8, or 32×32 with that stem, which needs 8 channels at least.
     """
-    require_sizes("amoebanet", input_shape, channels, imagenet)
+    require_sizes("amoebanet", input_shape, channels, imagenet=bool(imagenet_stem))
     return Blueprint(
         lambda: PairNetwork(
             input_shape,
@@ -51,11 +51,12 @@ def amoebanet(
             OPERATIONS,
             channels=channels,
             repeats=repeats,
-            stem=imagenet or 3 * channels,
-            imagenet=bool(imagenet),
+            stem=imagenet_stem or 3 * channels,
+            imagenet=bool(imagenet_stem),
         ),
         notation=lambda arch: repr(to_genotype(arch)),
-        graphs=pair_graphs,
+        graphs=lambda arch: pair_graphs(arch, prepared=bool(imagenet_stem)),
+        points={"AmoebaNet-A": from_genotype(AMOEBANET_A)},
     )
 
 

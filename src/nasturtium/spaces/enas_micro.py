@@ -50,7 +50,8 @@ def enas_micro(
             raw_first=False,
         ),
         notation=lambda arch: " ".join(map(str, to_numbers(arch))),
-        graphs=pair_graphs,
+        graphs=lambda arch: pair_graphs(arch, prepared=True),
+        points={"ENAS micro": from_numbers(ENAS_MICRO)},
     )
 
 

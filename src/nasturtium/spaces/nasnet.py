@@ -57,15 +57,16 @@ def nasnet(
     *,
     channels: int = 32,
     repeats: int = 6,
-    imagenet: int = 0,
+    imagenet_stem: int = 0,
     as_released: int = 0,
 ) -> Blueprint:
     """The published size for CIFAR-10 is 6 cells a stage and 32 channels (6 @ 768).
 
-    `imagenet` takes the stem for large images with that many channels: 32 in 4 @ 1056 (44 channels, 4 cells a
-    stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images under 8×8, or 32×32 with that stem.
+    `imagenet_stem` is the number of channels of the stem for large images, 0 for that of CIFAR: 32 in
+    4 @ 1056 (44 channels, 4 cells a stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images
+    under 8×8, or 32×32 with that stem, which needs 8 channels at least.
     """
-    require_sizes("nasnet", input_shape, channels, imagenet)
+    require_sizes("nasnet", input_shape, channels, imagenet=bool(imagenet_stem))
     ends = RELEASED if as_released else BOTH
     return Blueprint(
         lambda: PairNetwork(
@@ -74,12 +75,13 @@ def nasnet(
             OPERATIONS,
             channels=channels,
             repeats=repeats,
-            stem=imagenet or 3 * channels,
-            imagenet=bool(imagenet),
+            stem=imagenet_stem or 3 * channels,
+            imagenet=bool(imagenet_stem),
             ends=ends,
         ),
         notation=lambda arch: repr(to_genotype(arch)),
-        graphs=lambda arch: pair_graphs(arch, ends),
+        graphs=lambda arch: pair_graphs(arch, ends, prepared=bool(imagenet_stem)),
+        points={"NASNet-A": from_genotype(NASNET_A)},
     )
 
 

@@ -4,8 +4,8 @@
 Three stages of `repeats` normal cells with a reduction cell before the second and the third; a reduction cell
 doubles the channels. An input is preprocessed by a factorised reduction if it is twice as large as the other,
 else by ReLU, 1×1 convolution and BatchNorm; the first cell takes the stem's output as it is for the cell
-before the previous one, which it doesn't have. For large images (`imagenet`) the stem's convolution has
-stride 2 and two more reduction cells follow it, with a quarter and a half of the channels.
+before the previous one, which it doesn't have. For large images the stem's convolution has stride 2 and two
+more reduction cells follow it, with a quarter and a half of the channels.
 """
 
 from collections.abc import Sequence
@@ -125,15 +125,15 @@ class PairNetwork(nn.Module):
         return self.classifier(self.pool(self.activation(y)).flatten(1))
 
 
-def require_sizes(name: str, input_shape: tuple[int, int, int], channels: int, imagenet: int) -> None:
+def require_sizes(name: str, input_shape: tuple[int, int, int], channels: int, *, imagenet: bool) -> None:
     """Raise `UsageError` if images or channels are too few for space `name`, with the stem for large images
     or without.
     """
     require_image(name, input_shape, 32 if imagenet else 8)
     if imagenet and channels < 8:
         raise UsageError(
-            f"space {name!r}: network size 'channels' must be at least 8 with 'imagenet', whose first cell"
-            f" has a quarter of them; got {channels}"
+            f"space {name!r}: network size 'channels' must be at least 8 with 'imagenet_stem', as the"
+            f" first cell has a quarter of them; got {channels}"
         )
 
 
@@ -147,9 +147,14 @@ def _plan(channels: int, repeats: int, imagenet: bool) -> list[tuple[bool, int]]
     return plan
 
 
-def pair_graphs(arch: Architecture, ends: tuple[LooseEnds, LooseEnds] = BOTH) -> list[CellGraph]:
-    """Both cells, each with what it joins as output."""
-    return [pair_graph(arch, cell) for cell in ends]
+def pair_graphs(
+    arch: Architecture, ends: tuple[LooseEnds, LooseEnds] = BOTH, *, prepared: bool
+) -> tuple[CellGraph, CellGraph]:
+    """Both cells, each with what it joins as output. `prepared` says that every normal cell has both its
+    inputs preprocessed, which makes their skip connections identities.
+    """
+    normal, reduce = ends
+    return pair_graph(arch, normal, keeps_size=prepared), pair_graph(arch, reduce)
 
 
 def to_genotype(arch: Architecture) -> Genotype:
