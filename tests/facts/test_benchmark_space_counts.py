@@ -10,7 +10,7 @@ import torch
 
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.vertex_cell import wire
-from nasturtium.spaces.nasbench101 import OPS, from_spec, module_hash, nasbench101, to_spec
+from nasturtium.spaces.nasbench101 import INCEPTION, OPS, from_spec, module_hash, nasbench101, to_spec
 from nasturtium.spaces.natsbench_size import from_string as sized
 from nasturtium.spaces.natsbench_size import natsbench_size
 from nasturtium.spaces.transnasbench101_macro import transnasbench101_macro
@@ -40,19 +40,6 @@ def test_natsbench_size_has_its_published_size():
 
 
 CONV3, CONV1, POOL = OPS
-# the Inception-like cell of the paper: https://github.com/google-research/nasbench, README.md
-INCEPTION = (
-    [
-        [0, 1, 1, 1, 0, 1, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 1, 0, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 0],
-    ],
-    ["input", CONV1, CONV3, CONV3, CONV3, POOL, "output"],
-)
 # the first cell of the published table, which is in the order of the hashes
 FIRST = (
     [

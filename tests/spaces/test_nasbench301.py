@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nasturtium.core.errors import UsageError
+from nasturtium.spaces.base import make_space
 from nasturtium.spaces.darts import DARTS_V2, from_genotype
 from nasturtium.spaces.nasbench301 import PREFIX, edge_number, from_config, nasbench301, to_config
 
@@ -69,3 +70,15 @@ def test_settings_that_are_not_about_cells_are_passed_over():
 def test_bad_settings_are_refused_with_their_name(config, message):
     with pytest.raises(UsageError, match=message):
         from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "message"),
+    [
+        ((3, 7, 8), {}, "'nasbench301' needs images of at least 8×8 pixels, got 7×8"),
+        ((3, 8, 8), {"cells": 2}, "'nasbench301' needs at least 3 cells for its two reductions, got 2"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(shape, sizes, message):
+    with pytest.raises(UsageError, match=message):
+        make_space("nasbench301", shape, 10, sizes)

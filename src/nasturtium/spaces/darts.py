@@ -176,11 +176,42 @@ def darts(
     CIFAR-10.
 
     `imagenet` 1 takes the stem that divides the image by eight; `auxiliary` 1 adds the second classifier.
-    Raises `UsageError` for images under 8×8 or fewer than 3 cells.
+    Raises `UsageError` for images under 8×8, fewer than 3 cells, or 1 channel with `imagenet`.
     """
-    require_image("darts", input_shape)
+    return darts_blueprint(
+        "darts",
+        input_shape,
+        classes,
+        channels=channels,
+        cells=cells,
+        auxiliary=auxiliary,
+        imagenet=imagenet,
+        found={"DARTS_V2": DARTS_V2},
+    )
+
+
+def darts_blueprint(
+    name: str,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    channels: int,
+    cells: int,
+    auxiliary: int,
+    imagenet: int = 0,
+    found: Mapping[str, "Genotype"],
+) -> Blueprint:
+    """The space `name` of these cells and networks, with genotypes `found` by others; raises what `darts`
+    raises.
+    """
+    require_image(name, input_shape)
     if cells < 3:
-        raise UsageError(f"space 'darts' needs at least 3 cells for its two reductions, got {cells}")
+        raise UsageError(f"space {name!r} needs at least 3 cells for its two reductions, got {cells}")
+    if imagenet and channels < 2:
+        raise UsageError(
+            f"space {name!r} needs at least 2 channels with 'imagenet', whose stem begins with half of them;"
+            f" got {channels}"
+        )
     stem = "imagenet" if imagenet else "cifar"
     return Blueprint(
         lambda: DartsNetwork(
@@ -188,12 +219,12 @@ def darts(
         ),
         notation=lambda arch: repr(to_genotype(arch)),
         graphs=to_graphs,
-        points={"DARTS_V2": from_genotype(DARTS_V2)},
+        points={point: from_genotype(genotype) for point, genotype in found.items()},
     )
 
 
 def to_graphs(arch: Architecture) -> tuple[CellGraph, ...]:
-    """The normal and the reduction cell, in which skip connections from the cell's inputs have weights."""
+    """Both cells; in the reduction cell, skip connections from the cell's inputs have strides and weights."""
     genotype, graphs = to_genotype(arch), []
     for cell, pairs in (("normal", genotype.normal), ("reduce", genotype.reduce)):
         graphs.append(

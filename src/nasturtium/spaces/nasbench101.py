@@ -89,6 +89,7 @@ def nasbench101(
         constraints=CONSTRAINTS,
         notation=lambda arch: repr(to_spec(arch)),
         graphs=lambda arch: (graph(arch),),
+        points={"Inception-like cell": from_spec(*INCEPTION)},
     )
 
 
@@ -228,3 +229,18 @@ def graph(arch: Architecture) -> CellGraph:
         output=tuple(s for s in range(end) if (s, end) in spec.edges),
         ops=("", *spec.ops[1:-1]),
     )
+
+
+INCEPTION = Spec(
+    matrix=[
+        [0, 1, 1, 1, 0, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 0],
+    ],
+    ops=["input", OPS[1], OPS[0], OPS[0], OPS[0], OPS[2], "output"],
+)
+"""The Inception-like cell of the paper, as the benchmark's README writes it."""

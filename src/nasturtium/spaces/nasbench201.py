@@ -19,6 +19,8 @@ NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NODES = (1, 2, 3)
 EDGES = {f"cell/{node}<-{j}": (j, node) for node in NODES for j in range(node)}
 PRIMITIVES = {name: OPS.get(name) for name in NAMES}
+RESNET = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|"
+"""The residual block among the cells, `ResNet_CODE` in the authors' code."""
 
 
 class TopologyCell(nn.Module):
@@ -82,6 +84,7 @@ def nasbench201(
         lambda: TopologyNetwork(input_shape, classes, channels=channels, cells=cells),
         notation=to_string,
         graphs=to_graphs,
+        points={"ResNet": from_string(RESNET)},
     )
 
 

@@ -12,8 +12,8 @@ from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value, members
-from nasturtium.spaces.base import require_image, space
-from nasturtium.spaces.darts import NODES, PRIMITIVES, darts
+from nasturtium.spaces.base import space
+from nasturtium.spaces.darts import DARTS_V2, NODES, PRIMITIVES, darts_blueprint
 
 PREFIX = "NetworkSelectorDatasetInfo:darts:"
 CELLS = ("normal", "reduce")
@@ -38,8 +38,15 @@ def nasbench301(
 
     Raises `UsageError` for images under 8×8 or fewer than 3 cells.
     """
-    require_image("nasbench301", input_shape)
-    return darts(input_shape, classes, channels=channels, cells=cells, auxiliary=auxiliary)
+    return darts_blueprint(
+        "nasbench301",
+        input_shape,
+        classes,
+        channels=channels,
+        cells=cells,
+        auxiliary=auxiliary,
+        found={"DARTS_V2": DARTS_V2},
+    )
 
 
 def edge_number(node: int, source: int) -> int:

@@ -6,8 +6,8 @@ search, 36 channels and 20 cells for CIFAR-10, 48 channels and 14 cells for Imag
 """
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.spaces.base import require_image, space
-from nasturtium.spaces.darts import JOINED, Genotype, darts
+from nasturtium.spaces.base import space
+from nasturtium.spaces.darts import JOINED, Genotype, darts_blueprint
 
 
 @space(
@@ -27,10 +27,18 @@ def pc_darts(
 ) -> Blueprint:
     """The sizes mean what they mean in the space `darts`.
 
-    Raises `UsageError` for images under 8×8 or fewer than 3 cells.
+    Raises `UsageError` for images under 8×8, fewer than 3 cells, or 1 channel with `imagenet`.
     """
-    require_image("pc-darts", input_shape)
-    return darts(input_shape, classes, channels=channels, cells=cells, auxiliary=auxiliary, imagenet=imagenet)
+    return darts_blueprint(
+        "pc-darts",
+        input_shape,
+        classes,
+        channels=channels,
+        cells=cells,
+        auxiliary=auxiliary,
+        imagenet=imagenet,
+        found={"PC-DARTS (CIFAR-10)": PC_DARTS_CIFAR, "PC-DARTS (ImageNet)": PC_DARTS_IMAGENET},
+    )
 
 
 PC_DARTS_CIFAR = Genotype(
