@@ -92,6 +92,7 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
         _blueprint(config, source, space, sizes) for sizes in (config.search_net, config.final_net)
     )
     _refuse_lonely(final.space)
+    _refuse_different(blueprint.space, final.space)
     return Task(
         blueprint=blueprint,
         final=final,
@@ -120,6 +121,17 @@ def _refuse_lonely(space: SearchSpace) -> None:
     rng = np.random.default_rng(0)  # constraints that contradict each other show themselves here too
     if len({space.sample(rng) for _ in range(100)}) < 3:
         raise UsageError("this space has too few architectures for a comparison: it needs at least three")
+
+
+def _refuse_different(searched: SearchSpace, final: SearchSpace) -> None:
+    """Raise `UsageError` where the final network lacks what the search may find at its own sizes."""
+    rng = np.random.default_rng(0)
+    reason = next(filter(None, (final.why_not(searched.sample(rng)) for _ in range(100))), None)
+    if reason is not None:
+        raise UsageError(
+            "--search-net and --final-net make different spaces, so that what the search finds could not be"
+            f" trained: {reason}. Give sizes that change the space to both alike"
+        )
 
 
 def _blueprint(config: SearchConfig, source: DataSource, space: Space, sizes: dict[str, int]) -> Blueprint:

@@ -150,6 +150,18 @@ def test_contradictory_constraints_are_found_before_anything_is_trained(tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_a_search_whose_finds_the_final_network_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="different spaces.*'layer1/channels' got .*both alike"):
+        nas.search(
+            data=images(),
+            space="natsbench-size",
+            method="random",
+            folder=tmp_path,
+            search_net={"step": 4},
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_diverging_search_says_what_to_lower(tmp_path: Path) -> None:
     wild = {"learning_rate": 10, "weight_decay": 0.4, "gradient_clip": 1e9, "batch_size": 2}
     with pytest.raises(Diverged, match=r"lower learning_rate \(now 10\)"):
