@@ -215,6 +215,47 @@ def test_restrict_refuses_what_is_not_there():
         conditional().restrict({"kin": ["conv"]})
     with pytest.raises(UsageError, match="'pool/inputs' chooses 2 of 1"):
         conditional().restrict({"pool/inputs": [0]})
+    for options in ("none", 3, None):
+        with pytest.raises(UsageError, match="give decision 'kind' a list of options"):
+            conditional().restrict({"kind": options})
+
+
+FOREIGN = [
+    ({"kind": "none", "knd": "none"}, "unknown decision 'knd'"),
+    (None, "maps the names of decisions to values, got a NoneType"),
+    (["kind"], "maps the names of decisions to values, got a list"),
+    ("kind", "maps the names of decisions to values, got a str"),
+    (3, "maps the names of decisions to values, got a int"),
+]
+
+
+@pytest.mark.parametrize(("foreign", "message"), FOREIGN)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda space, arch, own: space.validate(arch),
+        lambda space, arch, own: space.canonical(arch),
+        lambda space, arch, own: space.encode([own, arch]),
+        lambda space, arch, own: list(space.neighbors(arch)),
+        lambda space, arch, own: space.mutate(arch, np.random.default_rng(0)),
+        lambda space, arch, own: space.crossover(own, arch, np.random.default_rng(0)),
+        lambda space, arch, own: space.crossover(arch, own, np.random.default_rng(0)),
+    ],
+    ids=["validate", "canonical", "encode", "neighbors", "mutate", "crossover 2nd", "crossover 1st"],
+)
+def test_what_is_no_architecture_of_this_space_is_refused(use, foreign, message):
+    space = conditional()
+    assert foreign not in space
+    with pytest.raises(UsageError, match=message):
+        use(space, foreign, Architecture({"kind": "none"}))
+
+
+@pytest.mark.parametrize("incomplete", [{}, {"kind": "pool"}, {"kind": "conv"}])
+def test_what_lacks_decisions_has_no_canonical_form_and_no_neighbours(incomplete):
+    with pytest.raises(UsageError, match="is missing"):
+        conditional().canonical(incomplete)
+    with pytest.raises(UsageError, match="is missing"):
+        list(conditional().neighbors(incomplete))
 
 
 def test_encoding_is_one_hot_and_zero_where_inactive():

@@ -33,14 +33,14 @@ class StorageError(NasturtiumError):
     """The store or a checkpoint can't be read or written (full disk, newer schema, damage)."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The nearest known names as a sentence, or all of them when none is near.
 
     >>> did_you_mean("dart", ["darts", "random"])
     "did you mean 'darts'?"
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     return "known: " + (", ".join(known) or "none")

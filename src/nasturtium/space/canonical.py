@@ -63,7 +63,7 @@ def key(arch: Architecture, graphs: Sequence[CellGraph], form: str | None = None
 
     Raises `UsageError` for an unknown form.
     """
-    if form is not None and form not in FORMS:
+    if form is not None and form not in tuple(FORMS):
         raise UsageError(f"unknown canonical form {form!r}: {did_you_mean(form, FORMS)}")
     cells = [[graph.name, FORMS[form or graph.form](graph)] for graph in graphs]
     return json.dumps({"cells": cells, "others": other_decisions(arch, graphs)}, sort_keys=True)

@@ -58,6 +58,8 @@ def encode(space: "SearchSpace", archs: Sequence[Architecture], kind: str) -> np
     for a space without end and for architectures of another space.
     """
     _refuse(space, kind)
+    if not isinstance(archs, Sequence):
+        raise UsageError(f"give one architecture or a sequence of them, got a {type(archs).__name__}")
     if not archs:
         return np.zeros((0, len(names(space, kind))), np.float32)
     return np.concatenate(
@@ -79,11 +81,9 @@ def _refuse(space: "SearchSpace", kind: str) -> None:
 
 
 def _encode(space: "SearchSpace", archs: Sequence[Architecture], kind: str) -> np.ndarray:
+    for arch in archs:
+        space.refuse_foreign(arch)
     rows = [dict(arch) for arch in archs]
-    known = space.decisions.keys()
-    for arch in rows:
-        if not arch.keys() <= known:
-            raise UsageError(space.why_not(arch) or "this architecture is of another space")
     if kind not in OF_CELLS:
         return _decided(space, rows, space.decisions, scaled=kind == "continuous")
     arrays = zip(space.layout.cells, cell_arrays(space, archs), strict=True)

@@ -18,7 +18,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels
 from nasturtium.space.decision import Decision, Option, Value
 from nasturtium.space.moves import Move, moves
-from nasturtium.space.search_space import Crossover, SearchSpace
+from nasturtium.space.search_space import Crossover, SearchSpace, no_mapping
 from nasturtium.space.structure import Place, Structure, completed, structure_of
 
 NO_LIST = "it has no list of decisions; use a strategy that only samples, mutates or recombines"
@@ -48,6 +48,8 @@ class GrowingSpace(SearchSpace):
 
     def structure(self, arch: Mapping[str, Value]) -> Structure:
         """The network of an architecture; raises `UsageError` naming the decision that is wrong."""
+        if not isinstance(arch, Mapping):
+            raise UsageError(no_mapping(arch))
         return structure_of({n: v for n, v in arch.items() if n not in self.decisions}, self.stages)
 
     def moves(self, arch: Architecture) -> list[Move]:

@@ -158,8 +158,9 @@ class SearchSpace:
 
         Only decisions with more than one value are picked. An ordered decision may jump to any other option;
         a k-of-n decision exchanges one member. If constraints reject 100 such changes, falls back to
-        `sample`.
+        `sample`. Raises `UsageError` for an architecture of another space.
         """
+        self.refuse_foreign(arch)
         open_ = [d for d in (self.decisions[name] for name in arch) if d.count() > 1]
         if not open_:
             return arch
@@ -188,8 +189,10 @@ class SearchSpace:
 
         `uniform` takes each decision from either; `single-point` all before a random point from `a` and the
         rest from `b`; `cell` each group of decisions with the same first name part, such as `normal/…`, from
-        one of them.
+        one of them. Raises `UsageError` for an unknown kind and for architectures of another space.
         """
+        self.refuse_foreign(a)
+        self.refuse_foreign(b)
         names = [name for name in self.decisions if name in a or name in b]
         if kind == "single-point":
             point = int(rng.integers(1, max(len(names), 2)))
@@ -209,7 +212,9 @@ class SearchSpace:
         """Every valid architecture reached by moving one decision one step (see `Decision.near`), lazily.
 
         Decisions that the move switches on take each of their values in turn, so being neighbours is mutual.
+        Raises `UsageError` for an architecture of another space.
         """
+        self._refuse(arch)
         for name, value in arch.items():
             for other in self.decisions[name].near(value):
                 yield from map(self._arranged, self._fill({}, {**arch, name: other}, 0))
@@ -232,15 +237,23 @@ class SearchSpace:
     # --- checking
     def validate(self, values: Mapping[str, Value]) -> Architecture:
         """`values` as an architecture; raises `UsageError` naming the decision and its allowed values."""
+        self._refuse(values)
+        return self._arranged({name: self.decisions[name].as_listed(v) for name, v in values.items()})
+
+    def _refuse(self, values: Mapping[str, Value]) -> None:
         reason = self.why_not(values)
         if reason is not None:
             raise UsageError(reason)
-        return self._arranged({name: self.decisions[name].as_listed(v) for name, v in values.items()})
+
+    def refuse_foreign(self, values: Mapping[str, Value]) -> None:
+        """Raise `UsageError` for what decides something that this space does not; quicker than `validate`."""
+        if not isinstance(values, Mapping) or not values.keys() <= self.decisions.keys():
+            self._refuse(values)
 
     def why_not(self, values: Mapping[str, Value]) -> str | None:
         """Why `values` are no architecture of this space, or None if they are one."""
         if not isinstance(values, Mapping):
-            return f"expected an architecture, decision names with values, got {values!r}"
+            return no_mapping(values)
         for name in map(str, values):
             if name not in self.decisions:
                 return f"unknown decision {name!r}: {did_you_mean(name, self.decisions)}"
@@ -271,6 +284,8 @@ class SearchSpace:
         for name in options:
             if name not in self.decisions:
                 raise UsageError(f"unknown decision {name!r}: {did_you_mean(name, self.decisions)}")
+            if isinstance(options[name], str) or not isinstance(options[name], Collection):
+                raise UsageError(f"give decision {name!r} a list of options to keep, got {options[name]!r}")
         kept = [
             Decision(
                 d.name,
@@ -310,8 +325,9 @@ class SearchSpace:
 
         `form` "graph" compares cells as graphs of operations, "written" as NAS-Bench-201 counts them; by
         default each cell as its benchmark counts (see the module `canonical`). Raises `UsageError` for an
-        unknown form.
+        unknown form and for an architecture of another space.
         """
+        self._refuse(arch)
         return canonical.key(arch, cell_graphs(arch, self), form)
 
     def to_dict(self) -> dict[str, Any]:
@@ -354,6 +370,11 @@ def _group(name: str) -> str:
 def _plain(condition: Condition) -> list[Any]:
     """A condition as sorted lists, the same in every process."""
     return sorted(sorted([w.decision, sorted(w.options, key=str)] for w in c) for c in condition)
+
+
+def no_mapping(values: object) -> str:
+    """Why something that is no mapping is no architecture."""
+    return f"an architecture maps the names of decisions to values, got a {type(values).__name__}"
 
 
 def spell(condition: Condition) -> str:
