@@ -86,6 +86,16 @@ def test_the_classifier_takes_what_no_block_uses():
     assert graph.ops == ("", "layer 4", "dot products", "layer 4")
 
 
+def test_blocks_in_another_order_are_the_same_network():
+    space = make_space("recommender", (3,), 2, SMALL).space
+    one = arch(("layer", "dot products", "factorisation"), {(0, 1), (0, 2), (2, 3)})
+    other = arch(("dot products", "layer", "factorisation"), {(0, 1), (0, 2), (1, 3)})
+    different = arch(("dot products", "layer", "factorisation"), {(0, 1), (0, 2), (2, 3)})
+    assert space.canonical(one) == space.canonical(other) != space.canonical(different)
+    wider = Architecture({**one, "field1/width": 4})
+    assert space.canonical(wider) != space.canonical(one)
+
+
 def test_a_derived_network_has_only_the_chosen_weights():
     _, net = build(("layer", "layer"), {(0, 1), (0, 2)})
     assert [tuple(embed[0].weight.shape) for embed in net.fields.embeddings] == [(20, 2)] * 3
@@ -102,5 +112,7 @@ def test_sampled_networks_use_something_in_every_block():
 
 
 def test_a_table_without_fields_is_refused():
-    with pytest.raises(UsageError, match="at least 1 field, got 0"):
+    with pytest.raises(
+        UsageError, match=r"takes fields of a shape such as .39,., whole numbers from 1; got \(0,\)"
+    ):
         make_space("recommender", (0,), 2, SMALL)

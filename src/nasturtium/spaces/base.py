@@ -1,7 +1,7 @@
 """What a published space is: a function that makes a `Blueprint` for given data and network sizes."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,23 +76,39 @@ def space(
 def make_space(
     name: str, input_shape: tuple[int, ...], classes: int, sizes: Mapping[str, int] | None = None
 ) -> Blueprint:
-    """The blueprint of a registered space; raises `UsageError` for an unknown name or wrong network size."""
+    """The blueprint of a registered space; raises `UsageError` for an unknown name, an input shape of another
+    kind of input, and for sizes that are unknown or no whole numbers.
+    """
     entry = SPACES.get(name)
-    known, rank = entry.sizes, len(entry.shape)
-    if len(input_shape) != rank:
+    rank = len(entry.shape)
+    if not isinstance(input_shape, Sequence) or len(input_shape) != rank or not all(map(_whole, input_shape)):
         raise UsageError(
-            f"space {name!r} takes {entry.takes}, {rank} numbers such as {entry.shape}; got {input_shape}"
+            f"space {name!r} takes {entry.takes} of a shape such as {entry.shape}, whole numbers from 1; got"
+            f" {input_shape!r}"
         )
-    for size, value in (sizes or {}).items():
-        if size not in known:
-            raise UsageError(f"space {name!r} has no network size {size!r}: {did_you_mean(size, known)}")
-        least = 0 if known[size] == 0 else 1  # a size that is 0 by default is a switch
-        if value < least:
-            raise UsageError(f"space {name!r}: network size {size!r} must be at least {least}, got {value}")
-    blueprint = entry.make(input_shape, classes, **(sizes or {}))
+    if not _whole(classes):
+        raise UsageError(f"space {name!r} needs a whole number of classes from 1, got {classes!r}")
+    _refuse_sizes(name, entry.sizes, sizes or {})
+    blueprint = entry.make(tuple(input_shape), classes, **(sizes or {}))
     if blueprint.example is None and entry.takes in ("images", "table"):
         return blueprint.with_example(random_images(input_shape))
     return blueprint
+
+
+def _whole(number: object, least: int = 1) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least
+
+
+def _refuse_sizes(name: str, known: Mapping[str, int], sizes: Mapping[str, int]) -> None:
+    if not isinstance(sizes, Mapping):
+        raise UsageError(f"space {name!r}: network sizes are names and numbers, got {sizes!r}")
+    for size, value in sizes.items():
+        if size not in known:
+            raise UsageError(f"space {name!r} has no network size {size!r}: {did_you_mean(size, known)}")
+        least = 0 if known[size] == 0 else 1  # a size that is 0 by default is a switch
+        if not _whole(value, least):
+            must = f"at least {least}" if isinstance(value, int) else "a whole number"
+            raise UsageError(f"space {name!r}: network size {size!r} must be {must}, got {value!r}")
 
 
 def require_image(space: str, input_shape: tuple[int, ...], least: int = 8) -> None:
@@ -100,7 +116,8 @@ def require_image(space: str, input_shape: tuple[int, ...], least: int = 8) -> N
     _, height, width = input_shape
     if min(height, width) < least:
         raise UsageError(
-            f"space {space!r} needs images of at least {least}×{least} pixels, got {height}×{width}"
+            f"space {space!r} needs images of at least {least}×{least} pixels, got {height}×{width};"
+            " --image-size enlarges those of a folder"
         )
 
 

@@ -17,7 +17,6 @@ from itertools import combinations_with_replacement
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim
 from nasturtium.modules.elastic.embedding import ElasticEmbedding
@@ -218,11 +217,8 @@ def recommender(
 ) -> Blueprint:
     """Rows of `input_shape` category numbers below `vocabulary`; Criteo has 39 fields.
 
-    `units` are the most of a layer, `width` is the common and largest width of a vector. Raises `UsageError`
-    without a field.
+    `units` are the most of a layer, `width` is the common and largest width of a vector.
     """
-    if input_shape[0] < 1:
-        raise UsageError(f"space 'recommender' needs at least 1 field, got {input_shape[0]}")
     return Blueprint(
         lambda: Recommender(
             input_shape[0], classes, vocabulary=vocabulary, width=width, blocks=blocks, units=units
@@ -239,5 +235,12 @@ def _graph(arch: Architecture, blocks: int) -> CellGraph:
         units = f" {arch[f'block{i}/units']}" if f"block{i}/units" in arch else ""
         kinds.append(f"{arch[f'block{i}/kind']}{units}")
     edges = tuple((j, i, "") for i in range(1, blocks + 1) for j in Inputs(i).pick(arch))
-    names = ("fields", *map(str, range(1, blocks + 1)))
-    return CellGraph("blocks", 1, names, edges, tuple(loose_ends(arch, blocks)), "concat", ("", *kinds))
+    return CellGraph(
+        "blocks",
+        1,
+        ("fields", *map(str, range(1, blocks + 1))),
+        edges,
+        tuple(loose_ends(arch, blocks)),
+        ops=("", *kinds),
+        decisions=tuple(name for name in arch if name.startswith("block")),
+    )
