@@ -4,7 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError
+from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
+from nasturtium.space.decision import Decision
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.nasbench201 import NAMES
 from nasturtium.spaces.nasbench_graph import Plan, benchmark_key, from_lists, from_text, plan, to_text
@@ -51,8 +53,8 @@ def test_texts_survive_a_round_trip():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[0, 1, 1, 2] gcn cheb gin", r"4 nodes, got 3 operations: \['gcn', 'cheb', 'gin'\]"),
-        ("[0, 1, 1] gcn cheb gin fc", r"4 nodes, got 3 links: \[0, 1, 1\]"),
+        ("[0, 1, 1, 2] gcn cheb gin", r"a list of 4 operations, got \['gcn', 'cheb', 'gin'\]"),
+        ("[0, 1, 1] gcn cheb gin fc", r"a list of 4 links, got \[0, 1, 1\]"),
         ("[0, 1, 3, 2] gcn cheb gin fc", "node 3 got input 3; it can only use 0 .the features. to 2"),
         ("[0, 1, 1, 2] gcn cheb gen fc", "node 3 got 'gen': did you mean 'gin'"),
         ("[0, 1, 1, 2] gcn cheb gin none", "node 4 got 'none'"),
@@ -63,11 +65,34 @@ def test_texts_survive_a_round_trip():
         ),
         (" ".join(NAMES), "no network of NAS-Bench-Graph"),
         ("", "no network of NAS-Bench-Graph"),
+        (None, "None is no network of NAS-Bench-Graph"),
+        (EXAMPLE, "no network of NAS-Bench-Graph"),
     ],
 )
 def test_bad_texts_are_refused_with_the_part(text, message):
     with pytest.raises(UsageError, match=message):
         from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("links", "operations", "message"),
+    [
+        (None, EXAMPLE[1], "a list of 4 links, got None"),
+        (EXAMPLE[0], "gcn gin fc cheb", "a list of 4 operations, got 'gcn gin fc cheb'"),
+        ([0, "1", 1, 2], EXAMPLE[1], "node 2 got input '1'"),
+        (EXAMPLE[0], ["gcn", None, "fc", "cheb"], "node 2 got None"),
+    ],
+)
+def test_bad_lists_are_refused_with_the_part(links, operations, message):
+    with pytest.raises(UsageError, match=message):
+        from_lists(links, operations)
+
+
+def test_training_settings_are_no_part_of_the_graph():
+    blueprint = make_space("nasbench-graph", (6,), 3, {"width": 8})
+    space = blueprint.with_settings([Decision("train/learning_rate", (0.1, 0.2))]).space
+    one, other = (Architecture({**from_lists(*EXAMPLE), "train/learning_rate": rate}) for rate in (0.1, 0.2))
+    assert space.canonical(one) != space.canonical(other)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,14 @@ def test_the_published_enas_cell_joins_its_loose_ends():
 
 
 @pytest.mark.parametrize(
+    ("name", "point"), [("darts-rnn", "DARTS_V2"), ("enas-rnn", "ENAS on Penn Treebank")]
+)
+def test_published_cells_belong_to_the_published_number_of_nodes(name, point):
+    assert make_space(name, (6,), 20, SMALL).points[point] in make_space(name, (6,), 20, SMALL).space
+    assert make_space(name, (6,), 20, SMALL | {"nodes": 3}).points == {}
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (PTB[:-2], "expected 23 whole numbers"),
@@ -136,6 +144,9 @@ def test_the_published_enas_cell_joins_its_loose_ends():
         (PTB.replace("5", "-5"), "is no recurrent cell of 12 nodes"),
         ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "is no recurrent cell of 12 nodes"),
         ("", "is no recurrent cell"),
+        (None, "None is no recurrent cell"),
+        ([0, 0], "is no recurrent cell"),
+        (DARTS_V2, "is no recurrent cell"),
     ],
 )
 def test_bad_enas_strings_are_refused_with_the_part(text, message):

@@ -79,6 +79,7 @@ def enas_rnn(input_shape: tuple[int], classes: int, *, width: int = 748, nodes: 
         notation=lambda arch: to_string(arch, nodes=nodes),
         graphs=lambda arch: [_graph(arch, nodes)],
         example=random_tokens(input_shape, classes),
+        points={"ENAS on Penn Treebank": from_string(PTB)} if nodes == NODES else {},
     )
 
 
@@ -109,7 +110,7 @@ def from_string(text: str, *, nodes: int = NODES) -> Architecture:
     Raises `UsageError` naming the node for an unknown function or an input that does not come before it, and
     for a wrong number of numbers.
     """
-    words = text.split()
+    words = text.split() if isinstance(text, str) else []
     if not all(re.fullmatch(r"\d+", word) for word in words) or len(words) != 2 * nodes - 1:
         raise UsageError(
             f"{text!r} is no recurrent cell of {nodes} nodes: expected {2 * nodes - 1} whole numbers, a"

@@ -259,7 +259,7 @@ def graph(arch: Mapping[str, Value]) -> CellGraph:
         tuple((at[source], at[i], "") for i, source in found.steps),
         tuple(at[i] for i in found.joined),
         ops=("", *(operations[i - 1] for i, _ in found.steps)),
-        decisions=tuple(arch),
+        decisions=tuple(decision.name for decision in DECISIONS),
     )
 
 
@@ -274,7 +274,8 @@ def from_text(text: str) -> Architecture:
 
     Raises `UsageError` as `from_lists` does, or if the text has another form.
     """
-    match = re.fullmatch(r"\s*\[(?P<links>[\d\s,]*)\]\s*(?P<operations>[\w\s]*)", text)
+    form = r"\s*\[(?P<links>[\d\s,]*)\]\s*(?P<operations>[\w\s]*)"
+    match = re.fullmatch(form, text) if isinstance(text, str) else None
     if match is None:
         expected = "[0, 1, 1, 2] gcn gin cheb fc"
         raise UsageError(f"{text!r} is no network of NAS-Bench-Graph; expected one such as {expected!r}")
@@ -290,11 +291,11 @@ def from_lists(links: Sequence[int], operations: Sequence[str]) -> Architecture:
     a wrong number of nodes, and if every node skips.
     """
     for what, given in (("links", links), ("operations", operations)):
-        if len(given) != NODES:
-            raise UsageError(f"NAS-Bench-Graph has {NODES} nodes, got {len(given)} {what}: {list(given)}")
+        if not isinstance(given, list | tuple) or len(given) != NODES:
+            raise UsageError(f"NAS-Bench-Graph has a list of {NODES} {what}, got {given!r}")
     for i, (link, operation) in enumerate(zip(links, operations, strict=True), start=1):
-        if not 0 <= link < i:
-            raise UsageError(f"node {i} got input {link}; it can only use 0 (the features) to {i - 1}")
+        if not isinstance(link, int) or not 0 <= link < i:
+            raise UsageError(f"node {i} got input {link!r}; it can only use 0 (the features) to {i - 1}")
         if operation not in OPERATIONS:
             raise UsageError(f"node {i} got {operation!r}: {did_you_mean(operation, OPERATIONS)}")
     if set(operations) == {SKIP}:
