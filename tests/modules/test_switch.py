@@ -12,7 +12,7 @@ from nasturtium.modules.walk import space_of
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.conditions import When
+from nasturtium.space.conditions import active
 from nasturtium.space.constraints import Rule
 from nasturtium.space.decision import Decision
 
@@ -46,11 +46,8 @@ def blueprint():
 
 def test_a_candidate_is_under_all_its_values():
     space = space_of(Chain())
-    assert space.conditions["act"] == {
-        frozenset([When("width/a", frozenset([a])), When("width/b", frozenset([b]))])
-        for a, b in PAIRS
-        if a != b
-    }
+    for a, b in PAIRS:
+        assert active(space.conditions["act"], {"width/a": a, "width/b": b}) == (a != b)
     assert blueprint().space.size() == 2 + 2 * 3
 
 
@@ -81,9 +78,9 @@ def test_only_the_candidate_of_an_architecture_is_built():
 
 
 def test_a_mixture_is_refused_by_name():
-    with pytest.raises(UsageError, match="Switch needs one size for 'width/a'"):
+    with pytest.raises(UsageError, match="Switch needs one option of 'width/a'"):
         Supernet(blueprint(), Softmax())
     switch = Switch([A], {(a,): lambda a=a: nn.Linear(4, a) for a in A.options})
     switch.connect({"width/a": Gate((0, 1), torch.ones(2))})
-    with pytest.raises(UsageError, match="Switch needs one size for 'width/a' but got a mixture of 2"):
+    with pytest.raises(UsageError, match="Switch needs one option of 'width/a' but got a mixture of 2"):
         switch(torch.randn(1, 4))

@@ -33,8 +33,7 @@ def test_literals_are_anded_downwards_and_ored_over_sites():
     assert spelled(BLUEPRINTS["nested"].make()) == {
         "depth": "",
         "block0": "",
-        "act": "block0=conv or block0=wide or block1=conv & depth=2|3 or block1=wide & depth=2|3"
-        " or block2=conv & depth=3 or block2=wide & depth=3",
+        "act": "block0=conv|wide or block1=conv|wide & depth=2|3 or block2=conv|wide & depth=3",
         "block1": "depth=2|3",
         "block2": "depth=3",
     }

@@ -8,7 +8,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Choice
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
-from nasturtium.space.conditions import Conjunction, When, simplify
+from nasturtium.space.conditions import Conjunction, When, plainest, simplify
 from nasturtium.space.constraints import Constraint
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
@@ -50,7 +50,10 @@ def space_of(
     visit(module, "", frozenset())
     return SearchSpace(
         [decision for decision, _ in found.values()],
-        {name: simplify(conjunctions) for name, conjunctions in sites.items()},
+        plainest(
+            {name: simplify(conjunctions) for name, conjunctions in sites.items()},
+            {name: set(decision.options) for name, (decision, _) in found.items()},
+        ),
         constraints,
         graphs=graphs,
     )
