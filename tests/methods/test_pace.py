@@ -1,5 +1,6 @@
 import pytest
 
+from nasturtium.methods import pace
 from nasturtium.methods.pace import FEWEST_EPOCHS, Pace, seconds_per_step
 
 
@@ -12,19 +13,26 @@ def test_no_more_epochs_than_useful() -> None:
 
 
 def test_short_epochs_when_there_is_not_even_time_for_a_few_passes() -> None:
-    pace = Pace.within(100, step_seconds=1, pass_steps=1000, most_epochs=60)
-    assert pace == Pace(epochs=FEWEST_EPOCHS, steps=100 // FEWEST_EPOCHS)
+    found = Pace.within(100, step_seconds=1, pass_steps=1000, most_epochs=60)
+    assert found == Pace(epochs=FEWEST_EPOCHS, steps=100 // FEWEST_EPOCHS)
 
 
 @pytest.mark.parametrize("seconds", [0.001, 1, 7, 30, 500])
 def test_never_more_steps_than_the_budget_but_always_some(seconds: float) -> None:
-    pace = Pace.within(seconds, step_seconds=0.5, pass_steps=13, most_epochs=60)
-    assert pace.epochs >= 1
-    assert pace.steps >= 1
-    assert pace.epochs * pace.steps <= max(seconds / 0.5, FEWEST_EPOCHS)
+    found = Pace.within(seconds, step_seconds=0.5, pass_steps=13, most_epochs=60)
+    assert found.epochs >= 1
+    assert found.steps >= 1
+    assert found.epochs * found.steps <= max(seconds / 0.5, FEWEST_EPOCHS)
 
 
 def test_timing_runs_real_steps() -> None:
     asked: list[int] = []
     assert seconds_per_step(asked.append) >= 0
     assert asked == [1, 2, 2, 2]
+
+
+def test_one_slow_step_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(pace, "SLOW", -1)
+    assert seconds_per_step(asked.append) >= 0
+    assert asked == [1]

@@ -24,6 +24,7 @@ PACE = "pace"
 FEWEST_EPOCHS = (
     8  # below this many passes epochs are shortened, so that schedules and curves keep their shape
 )
+SLOW = 5.0  # seconds of a step
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,13 @@ class Pace:
 def seconds_per_step(run_steps: Callable[[int], object]) -> float:
     """Seconds of one step, as the median of three timings after a warm-up;
 
-    `run_steps(n)` does n real steps.
+    `run_steps(n)` does n real steps. Of steps so slow that warming up makes no difference one is enough.
     """
+    began = perf_counter()
     run_steps(1)
+    first = perf_counter() - began
+    if first > SLOW:
+        return first
     timings = []
     for _ in range(3):
         began = perf_counter()
