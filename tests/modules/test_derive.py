@@ -174,9 +174,9 @@ def test_spaces_take_any_channels_sizes_and_classes(name, channels, size, classe
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (lambda d: ElasticLinear(8, d), "ElasticLinear needs one size for 'w'.*mixture of 2"),
-        (lambda d: ElasticBatchNorm2d(d), "ElasticBatchNorm2d needs one size for 'w'"),
-        (lambda d: ElasticConv2d(8, d, 3), "ElasticConv2d needs one size for 'w'"),
+        (lambda d: ElasticLinear(8, d), "ElasticLinear needs one option of 'w'.*mixture of 2"),
+        (lambda d: ElasticBatchNorm2d(d), "ElasticBatchNorm2d needs one option of 'w'"),
+        (lambda d: ElasticConv2d(8, d, 3), "ElasticConv2d needs one option of 'w'"),
     ],
 )
 def test_elastic_layers_refuse_a_mixture_by_name(layer, message):

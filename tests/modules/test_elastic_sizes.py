@@ -94,7 +94,7 @@ def test_a_computed_size_needs_gates_with_one_option():
     with pytest.raises(Undecided, match="'a' of this ElasticLinear is undecided"):
         layer(torch.rand(1, 1))
     layer.connect({"a": Gate((0, 1))})
-    with pytest.raises(UsageError, match="ElasticLinear needs one size for 'a' but got a mixture of 2"):
+    with pytest.raises(UsageError, match="ElasticLinear needs one option of 'a' but got a mixture of 2"):
         layer(torch.rand(1, 1))
     layer.connect({"a": Gate((1,))})
     assert layer(torch.rand(1, 2)).shape == (1, 2)

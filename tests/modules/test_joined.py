@@ -98,7 +98,7 @@ def test_states_are_joined_in_order_and_fitted_before():
 def test_a_mixture_is_refused_by_name():
     layer = JoinedConv2d(Pick(), WIDTH, 6)
     layer.connect({f"take{i}": Gate((0, 1), torch.ones(2) / 2) for i in (1, 2, 3)})
-    with pytest.raises(UsageError, match="JoinedConv2d needs one size for 'take1' but got a mixture of 2"):
+    with pytest.raises(UsageError, match="JoinedConv2d needs one option of 'take1' but got a mixture of 2"):
         layer(torch.cat(states(), dim=1))
 
 

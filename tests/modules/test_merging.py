@@ -101,13 +101,13 @@ def test_outputs_add_what_nothing_else_of_their_level_uses():
 
 
 def test_a_mixture_is_refused_by_name():
-    with pytest.raises(UsageError, match="MergingCells needs one size for 'fpn/cell1/"):
+    with pytest.raises(UsageError, match="MergingCells needs one option of 'fpn/cell1/"):
         Supernet(Blueprint(Network), Softmax(), seed=0)
     net = Network()
     board = {d.name: Gate(tuple(range(d.k))) for d in net.cells.decisions()}
     board["fpn/order"] = Gate((0, 1))
     net.cells.connect(board)
     with pytest.raises(
-        UsageError, match="MergingCells needs one size for 'fpn/order' but got a mixture of 2"
+        UsageError, match="MergingCells needs one option of 'fpn/order' but got a mixture of 2"
     ):
         net(torch.randn(1, 2, 4, 4))

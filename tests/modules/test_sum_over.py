@@ -56,5 +56,5 @@ def test_the_picked_parts_are_added(uses, keys):
 def test_a_mixture_is_refused_with_the_decision():
     summed = make()
     summed.connect({decision.name: Gate((0, 1), torch.tensor([0.5, 0.5])) for decision in USES})
-    with pytest.raises(UsageError, match="SumOver needs one size for 'use0' but got a mixture of 2"):
+    with pytest.raises(UsageError, match="SumOver needs one option of 'use0' but got a mixture of 2"):
         summed([torch.randn(3, 4)] * 3)

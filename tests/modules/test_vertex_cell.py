@@ -68,6 +68,6 @@ def test_a_cell_needs_gates_with_one_option():
     with pytest.raises(Undecided, match="'c/1<-0' of this VertexCell is undecided"):
         module(x)
     module.connect({decision.name: Gate((0, 1)) for decision in module.decisions()})
-    with pytest.raises(UsageError, match="VertexCell needs one size for 'c/1<-0' but got a mixture of 2"):
+    with pytest.raises(UsageError, match="VertexCell needs one option of 'c/1<-0' but got a mixture of 2"):
         module(x)
     assert not module.runs_mixtures

@@ -113,7 +113,7 @@ class Choice(nn.Module, ABC):
         gate = self.gate(decision.name)
         if len(gate.index) != 1:
             raise UsageError(
-                f"{type(self).__name__} needs one size for {decision.name!r} but got a mixture of"
+                f"{type(self).__name__} needs one option of {decision.name!r} but got a mixture of"
                 f" {len(gate.index)}; choose a method that runs one path at a time"
             )
         return decision.options[gate.index[0]]

@@ -67,7 +67,7 @@ class Supernet(nn.Module):
                 at_once = len(relaxation.gate(decision, self._alpha(decision.name)).index)
                 if at_once > 1 and not choice.runs_mixtures:
                     raise UsageError(
-                        f"{type(choice).__name__} needs one size for {decision.name!r} but would get a"
+                        f"{type(choice).__name__} needs one option of {decision.name!r} but would get a"
                         f" mixture of {at_once}; use a method that runs one path at a time, or one that"
                         " trains each architecture, such as random"
                     )
