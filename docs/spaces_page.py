@@ -27,8 +27,11 @@ blueprint = make_space("darts", (3, 32, 32), classes=10)  # the shape of one exa
 network = blueprint.build(blueprint.points["DARTS_V2"], seed=0)  # or blueprint.space.sample(rng)
 ```
 
-| space | what | architectures | decisions | takes → scores | network sizes | published architectures |
-|---|---|---:|---:|---|---|---|
+Gradient methods such as `darts` need a space whose options *mix*, that is, run together with weights;
+methods that train each architecture, such as `random`, need nothing.
+
+| space | what | architectures | decisions | mixes | takes → scores | network sizes | published |
+|---|---|---:|---:|---|---|---|---|
 """
 
 
@@ -44,7 +47,8 @@ def rows() -> Iterator[str]:
             f"[{name}]({info.paper})",
             info.summary,
             count(space.size()),
-            f"{len(space.decisions):,}",
+            f"{len(space.decisions):,}" if space.decisions else "any",
+            "yes" if blueprint.mixes else "",
             f"{entry.takes} {shape} → {entry.gives}",
             sizes,
             ", ".join(f"`{point}`" for point in blueprint.points),

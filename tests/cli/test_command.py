@@ -92,8 +92,13 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
     shown = nasturtium("spaces", "nasbench201", cwd=tmp_path).stdout
     assert "network sizes: channels=16, cells=5" in shown
     assert "cell/3<-2" in shown
+    assert "searched by every method" in shown
+    shown = nasturtium("spaces", "darts-rnn", cwd=tmp_path).stdout
+    assert "DARTS_V2: " in shown
+    assert "searched by no command" in shown
     shown = nasturtium("spaces", "network-morphism", cwd=tmp_path).stdout
     assert "unbounded architectures" in shown
+    assert "searched by methods that train each architecture, such as random" in shown
     assert "stage1/block1/width" in shown
     drawn = nasturtium("spaces", "nasbench201", "--draw", "gallery", "--seed", "3", cwd=tmp_path)
     assert drawn.stdout.strip() == "gallery/gallery.html"

@@ -15,6 +15,7 @@ from nasturtium.modules.ops import OPS, SepConv
 from nasturtium.modules.repeat import Repeat
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision
+from nasturtium.spaces.base import SPACES, make_space
 
 
 def same_state(a: nn.Module, b: nn.Module) -> bool:
@@ -109,3 +110,20 @@ def test_operations_keep_or_halve_the_image_and_pass_gradients(op, size):
 
 def test_separable_convolution_strides_once():
     assert SepConv(4, 5, 2)(images(1, 16, channels=4)).shape == (1, 4, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "mixes"),
+    [
+        ("darts", True),
+        ("darts-rnn", True),
+        ("once-for-all", False),
+        ("enas-rnn", False),
+        ("nasbench101", False),
+    ],
+)
+def test_a_blueprint_tells_whether_its_options_mix(name, mixes):
+    entry = SPACES.get(name)
+    blueprint = make_space(name, entry.small_shape, entry.classes, entry.small)
+    assert blueprint.mixes == mixes
+    assert not blueprint.with_settings([Decision("train/learning_rate", (0.1, 0.2))]).mixes

@@ -17,7 +17,7 @@ from nasturtium.report.gallery import Exhibit, exhibit, write_gallery
 from nasturtium.report.tables import count
 from nasturtium.space.conditions import ALWAYS
 from nasturtium.space.search_space import spell
-from nasturtium.spaces.base import SPACES, make_space
+from nasturtium.spaces.base import SPACES, Space, make_space
 
 
 def published(name: str) -> Blueprint:
@@ -45,7 +45,12 @@ def list_spaces(out: Console) -> None:
         what = f"{escape(info.summary + kind)}{trouble}\n[dim]{info.paper}[/dim]"
         table.add_row(name, size, decisions, what)
     out.print(table)
-    out.print("`nasturtium spaces NAME` lists the decisions of one; --draw DIR draws them.", highlight=False)
+    out.print(
+        "`nasturtium spaces NAME` lists the decisions of one; --draw DIR draws them.\n"
+        "`nasturtium search` trains image classifiers; use spaces with other [inputs → scores] from Python.",
+        highlight=False,
+        markup=False,
+    )
 
 
 def describe(name: str, out: Console) -> None:
@@ -58,6 +63,7 @@ def describe(name: str, out: Console) -> None:
     out.print(f"takes {entry.takes} ({shape}), scores {entry.gives} ({entry.classes})", highlight=False)
     sizes = ", ".join(f"{size}={default}" for size, default in entry.sizes.items())
     out.print(f"network sizes: {sizes or 'none'}", highlight=False)
+    out.print(f"searched by {_methods(entry, blueprint)}", highlight=False)
     out.print(f"{count(space.size())} architectures", highlight=False)
     for point, arch in blueprint.points.items():
         with torch.device("meta"):
@@ -75,6 +81,14 @@ def describe(name: str, out: Console) -> None:
         condition = space.conditions[decision_name]
         table.add_row(decision_name, options, "" if condition == ALWAYS else spell(condition))
     out.print(table)
+
+
+def _methods(entry: Space, blueprint: Blueprint) -> str:
+    if not entry.trainable:
+        return "no command, as it is no space of image classifiers; use it from Python by make_space"
+    if not blueprint.mixes:
+        return "methods that train each architecture, such as random; its options can't be mixed"
+    return "every method"
 
 
 def draw(names: Sequence[str], folder: Path, seed: int) -> Path:

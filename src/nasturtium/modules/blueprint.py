@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.choice import Building, building
+from nasturtium.modules.choice import Building, Choice, building
 from nasturtium.modules.derive import strip
 from nasturtium.modules.example import Example, fixed
 from nasturtium.modules.walk import space_of
@@ -88,15 +88,29 @@ class Blueprint:
         """The pure-data search space, read off the network without allocating its weights, or given."""
         if self._given is not None:
             return self._given.with_settings(self._settings)
-        with torch.device("meta"), building(Building(outline=True)):
-            space = space_of(
-                self.make(), settings=self._settings, constraints=self._constraints, graphs=self.graphs
-            )
+        space = space_of(
+            self._outline, settings=self._settings, constraints=self._constraints, graphs=self.graphs
+        )
         if not space.decisions:
             raise UsageError(
                 "this network has no choices in it: put a OneOf, Repeat, Cell or elastic layer into it"
             )
         return space
+
+    @cached_property
+    def _outline(self) -> nn.Module:
+        """The network with all its candidates, without weights."""
+        with torch.device("meta"), building(Building(outline=True)):
+            return self.make()
+
+    @cached_property
+    def mixes(self) -> bool:
+        """Whether every decision's options can run together, weighted, as gradient methods need it."""
+        if self._settings or self.space.unbounded:
+            return False
+        choices = [module for module in self._outline.modules() if isinstance(module, Choice)]
+        single = (c for c in choices if not c.runs_mixtures)
+        return not any(len(decision.options) > 1 for c in single for decision in c.decisions())
 
     def build(self, arch: Architecture, seed: int) -> nn.Module:
         """A fresh plain network of `arch`; only the chosen candidates are ever built.
