@@ -5,8 +5,10 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nasturtium as nas
+from nasturtium.spaces.base import SPACES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "custom_space.py"
@@ -32,3 +34,23 @@ def test_the_readme_shows_the_same_space_as_the_example() -> None:
     ]
     assert spaces[0] == spaces[1]
     assert len(source[1].strip().splitlines()) <= 27
+
+
+def test_the_spaces_in_the_readme_are_used_as_it_says() -> None:
+    source = re.search(r"```python\n(import numpy.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert source is not None
+    scope: dict[str, Any] = {}
+    exec(source[1], scope)  # our own README
+    assert scope["numbers"].shape[0] == len(scope["archs"]) > 100
+    assert 100 < len(scope["forms"]) <= len(scope["archs"])
+
+
+def test_the_readme_names_every_space() -> None:
+    table = re.search(r"\| family \| spaces \|\n(.*?)\n\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert table is not None
+    named = re.findall(r"`([\w-]+)`", table[1])
+    for i, name in enumerate(named):
+        if name.startswith("-"):  # `-micro` after `transnasbench101-macro`
+            whole = next(n for n in reversed(named[:i]) if not n.startswith("-"))
+            named[i] = whole.rsplit("-", 1)[0] + name
+    assert sorted(named) == sorted(SPACES.names())
