@@ -122,7 +122,7 @@ def test_wrong_architectures_are_refused_with_the_decision(changes, message):
 
 @pytest.mark.parametrize("values", [None, 3, ["stage1"], "|nor_conv_3x3~0|"])
 def test_what_is_no_architecture_is_refused(values):
-    with pytest.raises(UsageError, match="expected an architecture, decision names with values, got"):
+    with pytest.raises(UsageError, match="an architecture maps the names of decisions to values, got"):
         space().validate(values)
 
 

@@ -1,5 +1,6 @@
 """The pure-data search space: decisions, the conditions that switch them on, and constraints between them."""
 
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -374,7 +375,7 @@ def _plain(condition: Condition) -> list[Any]:
 
 def no_mapping(values: object) -> str:
     """Why something that is no mapping is no architecture."""
-    return f"an architecture maps the names of decisions to values, got a {type(values).__name__}"
+    return f"an architecture maps the names of decisions to values, got {reprlib.repr(values)}"
 
 
 def spell(condition: Condition) -> str:
