@@ -8,8 +8,11 @@ from nasturtium.core.registry import Info
 from nasturtium.report.arrange import arrange
 from nasturtium.report.drawings import cell_figure
 from nasturtium.report.gallery import exhibit, write_gallery
+from nasturtium.report.pictures import decisions_picture
 from nasturtium.report.tables import count
+from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
+from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
 
@@ -31,6 +34,20 @@ def test_a_cell_is_drawn_and_what_it_does_not_tell_is_a_table(darts_space):
     shown = exhibit(INFO, space, space.sample(np.random.default_rng(0)))
     assert [picture.name for picture in shown.pictures] == ["cell-1-normal", "cell-2-reduce", "decisions"]
     assert shown.pictures[-1].alt.startswith("depth: ")
+
+
+def test_what_a_cell_leaves_switched_off_is_in_no_table():
+    on = {"1/units": frozenset([frozenset([When("1/kind", frozenset(["layer"]))])])}
+    decisions = [
+        Decision("1/kind", ("layer", "sum")),
+        Decision("1/units", (8, 16)),
+        Decision("depth", (1, 2)),
+    ]
+    cell = CellGraph("cell", 1, ("in", "1"), ((0, 1, ""),), (1,), ops=("", "sum"), decisions=("1/kind",))
+    space = SearchSpace(decisions, on, graphs=lambda arch: [cell])
+    shown = decisions_picture(Architecture({"1/kind": "sum", "depth": 2}), space, [cell])
+    assert shown.alt == "depth: 2."
+    assert shown.width < 200  # one column
 
 
 def test_the_page_and_a_file_for_each_picture_are_written(darts_space, tmp_path):

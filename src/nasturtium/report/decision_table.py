@@ -40,7 +40,7 @@ class Table:
 
 def decision_table(arch: Architecture, decisions: Sequence[Decision]) -> Table:
     """The table of `decisions` with the values of `arch`; None stands where a decision is switched off."""
-    boxes = {_place(d.name): _box(d, arch[d.name]) if d.name in arch else None for d in decisions}
+    boxes = {place_of(d.name): _box(d, arch[d.name]) if d.name in arch else None for d in decisions}
     rows, columns = (tuple(dict.fromkeys(place[i] for place in boxes)) for i in (0, 1))
     return Table(rows, columns, boxes)
 
@@ -70,7 +70,8 @@ def table_figure(table: Table) -> Figure:
     return figure
 
 
-def _place(name: str) -> tuple[str, str]:
+def place_of(name: str) -> tuple[str, str]:
+    """The row and the column of a decision."""
     row, _, column = name.rpartition("/")
     return row or WHOLE, column
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 from nasturtium.report.arrange import faded, nothing_edges
 from nasturtium.report.data import ReportData
-from nasturtium.report.decision_table import decision_table, table_figure
+from nasturtium.report.decision_table import decision_table, place_of, table_figure
 from nasturtium.report.drawings import cell_figure
 from nasturtium.report.plots import search_curves, training_curves, trial_accuracies, verdict_plot
 from nasturtium.report.probabilities import probability_pictures
@@ -56,7 +56,11 @@ def decisions_picture(arch: Architecture, space: SearchSpace, graphs: Sequence[C
     # an unbounded space has no list of decisions
     unlisted = {n: tuple(dict.fromkeys(members(v))) for n, v in arch.items() if n not in space.decisions}
     every = [*space.decisions.values(), *(Decision(name, options) for name, options in unlisted.items())]
-    outside = [d for d in every if not any(graph.shows(d.name) for graph in graphs)]
+    shown = {d.name for d in every if any(graph.shows(d.name) for graph in graphs)}
+    places = {place_of(name)[0] for name in shown}  # where cells leave blank what is switched off
+    outside = [
+        d for d in every if d.name not in shown and (d.name in arch or place_of(d.name)[0] not in places)
+    ]
     words = "; ".join(f"{name}: {value}" for name, value in other_decisions(arch, graphs).items())
     return picture(
         table_figure(decision_table(arch, outside)),

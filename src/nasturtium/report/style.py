@@ -61,6 +61,7 @@ def family(op: str) -> str:
     for sign, name in {
         "sep": "separable convolution",
         "dil": "dilated convolution",
+        "atrous": "dilated convolution",
         "max_pool": "max pooling",
         "avg_pool": "average pooling",
         "skip": "skip connection",
