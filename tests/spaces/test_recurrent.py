@@ -26,7 +26,7 @@ def test_no_output_sees_later_tokens(name):
         other[:, changed] = (other[:, changed] + 1) % 20
         same = (net(tokens) == net(other)).all(dim=-1).all(dim=0)
         assert same[:changed].all()
-        assert not same[changed:].any()
+        assert not same[changed : changed + 2].any()  # later on, gates may have forgotten it
 
 
 def test_genotypes_survive_a_round_trip():
