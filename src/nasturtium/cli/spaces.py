@@ -32,18 +32,10 @@ def list_spaces(out: Console) -> None:
     table.add_column("space", no_wrap=True)
     table.add_column("architectures", no_wrap=True, justify="right")
     table.add_column("decisions", no_wrap=True, justify="right")
-    table.add_column("what")
-    for name in SPACES.names():
-        info, entry = SPACES.info(name), SPACES.get(name)
-        size, decisions, trouble = "", "", ""
-        try:
-            space = published(name).space
-            size, decisions = count(space.size()), f"{len(space.decisions):,}" if space.decisions else "any"
-        except UsageError as error:
-            trouble = f"\n{escape(str(error))}"
-        kind = "" if entry.trainable else f" [{entry.takes} → {entry.gives}]"
-        what = f"{escape(info.summary + kind)}{trouble}\n[dim]{info.paper}[/dim]"
-        table.add_row(name, size, decisions, what)
+    table.add_column("what", overflow="fold")
+    with out.status("reading the spaces off their networks"):
+        for name in SPACES.names():
+            table.add_row(*_row(name))
     out.print(table)
     out.print(
         "`nasturtium spaces NAME` lists the decisions of one; --draw DIR draws them.\n"
@@ -51,6 +43,20 @@ def list_spaces(out: Console) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def _row(name: str) -> tuple[str, str, str, str]:
+    """Name, size, number of decisions, and what the space is."""
+    info, entry = SPACES.info(name), SPACES.get(name)
+    size, decisions, trouble = "", "", ""
+    try:
+        space = published(name).space
+        size, decisions = count(space.size()), f"{len(space.decisions):,}" if space.decisions else "any"
+    except UsageError as error:
+        trouble = f"\n{escape(str(error))}"
+    kind = "" if entry.trainable else f" [{entry.takes} → {entry.gives}]"
+    paper = info.paper.replace("https://arxiv.org/abs/", "arXiv:")
+    return name, size, decisions, f"{escape(info.summary + kind)}{trouble}\n[dim]{escape(paper)}[/dim]"
 
 
 def describe(name: str, out: Console) -> None:
