@@ -73,6 +73,7 @@ def run_job(
     with Run.open(
         config.folder, config.name, config=stored, space=space_json, seed=config.seed, command=command
     ) as run:
+        progress.say(f"run {config.name} in {run.folder}")
         run.stage("facts", partial(_facts, source, task, own_space=space is not None))
         arch = Architecture.from_json(json.dumps(_each(run, stages, progress)["architecture"]))
         run.stage("found", partial(_found, task, arch))

@@ -107,8 +107,6 @@ def _search(config: Any, quiet: bool) -> None:
     from nasturtium.job import run_job
 
     command = shlex.join(["nasturtium", *sys.argv[1:]])
-    if not quiet:
-        out.print(f"run {config.name} in {config.folder / config.name}", highlight=False)
     try:
         result = run_job(config, command=command, progress=_progress(quiet))
     except KeyboardInterrupt:
