@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,15 @@ from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.decision import Decision
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.nasbench201 import NAMES
-from nasturtium.spaces.nasbench_graph import Plan, benchmark_key, from_lists, from_text, plan, to_text
+from nasturtium.spaces.nasbench_graph import (
+    LINKS,
+    Plan,
+    benchmark_key,
+    from_lists,
+    from_text,
+    plan,
+    to_text,
+)
 
 EXAMPLE = ([0, 1, 2, 1], ["gcn", "gin", "fc", "cheb"])  # of the benchmark's own description
 
@@ -147,3 +157,23 @@ def test_a_last_layer_may_follow():
 def test_a_width_that_heads_cannot_share_is_refused():
     with pytest.raises(UsageError, match="width that 4 heads can share, got 6"):
         make_space("nasbench-graph", (6,), 3, {"width": 6})
+
+
+def test_networks_of_torch_geometric_compute_the_same_from_the_same_weights():
+    pytest.importorskip("torch_geometric", reason="pip install 'nasturtium[graph]'")
+    sizes = {"width": 8}
+    ours = make_space("nasbench-graph", (6,), 3, sizes)
+    theirs = make_space("nasbench-graph", (6,), 3, {**sizes, "geometric": 1})
+    assert theirs.space.size() == ours.space.size()
+    for links, operations in ((LINKS[3], "gat gcn gin cheb"), (LINKS[0], "sage arma graph fc")):
+        arch = from_lists([int(link) for link in links], operations.split())
+        net, other = ours.build(arch, seed=0).eval(), theirs.build(arch, seed=0).eval()
+        assert net.load_state_dict(other.state_dict(), strict=False).missing_keys == []
+        with torch.no_grad():
+            torch.testing.assert_close(net(*ours.inputs(9)), other(*ours.inputs(9)), rtol=1e-5, atol=1e-5)
+
+
+def test_torch_geometric_is_asked_for_by_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_geometric", None)
+    with pytest.raises(UsageError, match=r"pip install 'nasturtium\[graph\]'"):
+        make_space("nasbench-graph", (6,), 3, {"geometric": 1})

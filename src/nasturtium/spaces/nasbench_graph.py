@@ -6,8 +6,8 @@ output of the only node before it, changes nothing, and raw features are never j
 26,206 networks differ, the benchmark's count.
 
 As in the authors' network, a node whose input is not raw begins with BatchNorm and ReLU, attention has 4
-heads, and a ReLU precedes the last layer. Their dropouts are left out, and their layers (see `graph_layers`)
-are written with torch alone.
+heads, and a ReLU precedes the last layer. Their dropouts are left out. Layers are written with torch alone
+(see `graph_layers`), so that networks can be exported, or are those of torch-geometric.
 """
 
 import re
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice, current
+from nasturtium.modules.geometric_layers import geometric_layers
 from nasturtium.modules.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph, GraphLayer
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
@@ -108,9 +109,9 @@ class Macro(Choice):
 
     runs_mixtures = False
 
-    def __init__(self, features: int, width: int, out: int) -> None:
+    def __init__(self, features: int, width: int, out: int, layers: Mapping[str, GraphLayer]) -> None:
         super().__init__()
-        self.features, self.width = features, width
+        self.features, self.width, self.layers = features, width, layers
         arch = current().arch
         wanted = _everything() if arch is None else _candidates(arch)
         self.nodes = nn.ModuleDict({_key(*candidate): self._node(*candidate) for candidate in wanted})
@@ -120,7 +121,7 @@ class Macro(Choice):
     def _node(self, i: int, operation: str, raw: bool) -> nn.Module:
         if operation == SKIP:
             return OnNode(self.width, Unchanged())
-        layer = LAYERS[operation]
+        layer = self.layers[operation]
         if raw:
             return layer(self.features, self.width)
         return OnNode(self.width, layer(self.width, self.width))
@@ -203,9 +204,11 @@ def _candidates(values: Mapping[str, Value]) -> list[tuple[int, str, bool]]:
 class GraphNetwork(nn.Module):
     """The searched nodes, and perhaps one more linear layer."""
 
-    def __init__(self, features: int, classes: int, *, width: int, post: bool) -> None:
+    def __init__(
+        self, features: int, classes: int, layers: Mapping[str, GraphLayer], *, width: int, post: bool
+    ) -> None:
         super().__init__()
-        self.macro = Macro(features, width, width if post else classes)
+        self.macro = Macro(features, width, width if post else classes, layers)
         self.classifier = nn.Linear(width, classes) if post else nn.Identity()
 
     def forward(self, x_NF: Tensor, links: Tensor) -> Tensor:
@@ -229,18 +232,22 @@ def random_graph(nodes: int, features: int, generator: torch.Generator) -> tuple
     small_shape=(6,),
     small={"width": 8},
 )
-def nasbench_graph(input_shape: tuple[int], classes: int, *, width: int = 256, post: int = 0) -> Blueprint:
+def nasbench_graph(
+    input_shape: tuple[int], classes: int, *, width: int = 256, post: int = 0, geometric: int = 0
+) -> Blueprint:
     """Graphs whose nodes have `input_shape` features, as the 1,433 words of Cora.
 
-    `width` was one of 64, 128 and 256; `post` 1 adds a linear layer at the end. Raises `UsageError` unless
-    `width` can be shared among the heads of attention.
+    `width` was one of 64, 128 and 256; `post` 1 adds a linear layer at the end; `geometric` 1 takes the
+    layers of torch-geometric, which can't be written as source. Raises `UsageError` unless `width` can be
+    shared among the heads of attention, and where torch-geometric is asked for but not installed.
     """
     if width % HEADS:
         raise UsageError(f"space 'nasbench-graph' needs a width that {HEADS} heads can share, got {width}")
     operations = frozenset(decision.name for decision in DECISIONS[1:])
     something = Rule("not every node may skip", operations, lambda seen: set(seen.values()) != {SKIP})
+    layers = geometric_layers(HEADS) if geometric else LAYERS
     return Blueprint(
-        lambda: GraphNetwork(input_shape[0], classes, width=width, post=bool(post)),
+        lambda: GraphNetwork(input_shape[0], classes, layers, width=width, post=bool(post)),
         constraints=[something],
         notation=to_text,
         graphs=lambda arch: [graph(arch)],
