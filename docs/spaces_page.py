@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from nasturtium.cli.spaces import published
 from nasturtium.report.tables import count
-from nasturtium.spaces.base import SPACES
+from nasturtium.spaces.base import SPACES, published
 
 PAGE = Path(__file__).with_name("spaces.md")
 HEAD = """# Search spaces

@@ -16,12 +16,12 @@ from nasturtium.modules.derive import derive
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
-from nasturtium.spaces.base import SPACES, make_space
+from nasturtium.spaces.base import SPACES, make_space, published
 
-NAMES = SPACES.names()
+IMAGE_SPACES = [name for name in SPACES.names() if SPACES.get(name).takes == "images"]
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=SPACES.names())
 def name(request):
     return request.param
 
@@ -32,9 +32,20 @@ def blueprint(name):
     return make_space(name, entry.small_shape, entry.classes if entry.gives == "tokens" else 5, entry.small)
 
 
+@pytest.fixture
+def bounded(blueprint):
+    if blueprint.space.unbounded:
+        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
+    return blueprint
+
+
 def samples(space, number, seed=0):
     rng = np.random.default_rng(seed)
     return [space.sample(rng) for _ in range(number)]
+
+
+def some_loss(outputs):
+    return sum(y.float().square().mean() for y in outputs)
 
 
 def run(net: nn.Module, inputs):
@@ -43,10 +54,10 @@ def run(net: nn.Module, inputs):
 
 
 def test_the_published_network_can_be_described(name):
-    info, entry = SPACES.info(name), SPACES.get(name)
+    info = SPACES.info(name)
     assert info.summary
     assert info.paper.startswith("https://")
-    blueprint = make_space(name, entry.shape, entry.classes)
+    blueprint = published(name)
     space = blueprint.space
     assert [point for point, arch in blueprint.points.items() if arch not in space] == []
     assert space.size() == math.inf or space.size() >= 3
@@ -69,19 +80,17 @@ def test_black_box_search_samples_moves_and_builds(blueprint):
 
 def test_a_network_holds_no_weight_that_its_output_does_not_use(blueprint):
     net = blueprint.build(samples(blueprint.space, 1)[0], seed=0).train()
-    sum(y.float().square().mean() for y in tensors(net(*blueprint.inputs(4)))).backward()
+    some_loss(tensors(net(*blueprint.inputs(4)))).backward()
     gradients = {weight: p.grad for weight, p in net.named_parameters()}
     assert gradients
     assert [weight for weight, gradient in gradients.items() if gradient is None] == []
     assert all(torch.isfinite(g).all() for g in gradients.values() if g is not None)
 
 
-def test_a_path_of_the_supernet_is_the_derived_network(blueprint):
-    if blueprint.space.unbounded:
-        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
-    supernet = Supernet(blueprint, seed=2).eval()
-    inputs = blueprint.inputs(2)
-    for arch in samples(blueprint.space, 3, seed=5):
+def test_a_path_of_the_supernet_is_the_derived_network(bounded):
+    supernet = Supernet(bounded, seed=2).eval()
+    inputs = bounded.inputs(2)
+    for arch in samples(bounded.space, 3, seed=5):
         supernet.activate(arch)
         with torch.no_grad():
             shared = tensors(supernet(*inputs))
@@ -90,12 +99,10 @@ def test_a_path_of_the_supernet_is_the_derived_network(blueprint):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
-def test_training_a_path_is_training_the_derived_network(blueprint):
+def test_training_a_path_is_training_the_derived_network(bounded):
     """BatchNorms and dropouts in training mode; weights that the path does not use get no gradient."""
-    if blueprint.space.unbounded:
-        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
-    supernet, inputs = Supernet(blueprint, seed=2).train(), blueprint.inputs(4)
-    arch = samples(blueprint.space, 1, seed=8)[0]
+    supernet, inputs = Supernet(bounded, seed=2).train(), bounded.inputs(4)
+    arch = samples(bounded.space, 1, seed=8)[0]
     supernet.activate(arch)
     plain = derive(supernet.net, arch)
     shared, own = outputs_of_a_step(supernet, inputs), outputs_of_a_step(plain, inputs)
@@ -112,7 +119,7 @@ def outputs_of_a_step(net: nn.Module, inputs):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # dropouts
         outputs = tensors(net(*inputs))
-    sum(y.float().square().mean() for y in outputs).backward()
+    some_loss(outputs).backward()
     return [y.detach() for y in outputs]
 
 
@@ -131,26 +138,22 @@ def squares(tensors) -> float:
     return sum(tensor.double().square().sum().item() for tensor in tensors.values())
 
 
-def test_a_path_of_the_supernet_learns(blueprint):
-    if blueprint.space.unbounded:
-        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
-    supernet = Supernet(blueprint, seed=2).train()
-    supernet.activate(samples(blueprint.space, 1, seed=6)[0])
-    sum(y.float().square().mean() for y in tensors(supernet(*blueprint.inputs(4)))).backward()
+def test_a_path_of_the_supernet_learns(bounded):
+    supernet = Supernet(bounded, seed=2).train()
+    supernet.activate(samples(bounded.space, 1, seed=6)[0])
+    some_loss(tensors(supernet(*bounded.inputs(4)))).backward()
     assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in supernet.weights())
 
 
-def test_a_mixture_runs_or_says_why_not(blueprint):
-    if blueprint.space.unbounded:
-        pytest.skip("an unbounded space has no supernet: its networks inherit weights by growing")
-    if not blueprint.mixes:
+def test_a_mixture_runs_or_says_why_not(bounded):
+    if not bounded.mixes:
         with pytest.raises(UsageError, match="needs one option of '.*use a method that runs one path"):
-            Supernet(blueprint, Softmax(), seed=2)
+            Supernet(bounded, Softmax(), seed=2)
         return
-    supernet = Supernet(blueprint, Softmax(), seed=2)
-    sum(y.float().square().mean() for y in tensors(supernet.train()(*blueprint.inputs(4)))).backward()
+    supernet = Supernet(bounded, Softmax(), seed=2)
+    some_loss(tensors(supernet.train()(*bounded.inputs(4)))).backward()
     assert any(a.grad is not None and a.grad.abs().sum() > 0 for a in supernet.alphas.values())
-    assert supernet.architecture() in blueprint.space
+    assert supernet.architecture() in bounded.space
 
 
 def test_export_writes_weights_source_and_onnx(blueprint, tmp_path):
@@ -160,18 +163,16 @@ def test_export_writes_weights_source_and_onnx(blueprint, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 
+@pytest.mark.parametrize("name", IMAGE_SPACES)
 def test_what_the_network_cannot_take_is_refused_with_the_least(name):
     entry = SPACES.get(name)
-    if entry.takes != "images":
-        pytest.skip("takes no images")
     with pytest.raises(UsageError, match=rf"{name}.*at least \d+×\d+.*got 1×1"):
         make_space(name, (entry.small_shape[0], 1, 1), 5, entry.small)
 
 
+@pytest.mark.parametrize("name", IMAGE_SPACES)
 def test_other_image_sizes_channels_and_classes_make_sense(name):
     entry = SPACES.get(name)
-    if entry.takes != "images":
-        pytest.skip("takes no images")
     _, height, width = entry.small_shape
     blueprint = make_space(name, (1, height + 3, width + 5), 3, entry.small)
     for y in run(blueprint.build(samples(blueprint.space, 1)[0], seed=0).eval(), blueprint.inputs(2)):

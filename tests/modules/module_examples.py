@@ -1,4 +1,4 @@
-"""Small networks with every kind of choice, and weights and statistics as training leaves them."""
+"""Small networks with every kind of choice."""
 
 import torch
 from torch import Tensor, nn
@@ -141,16 +141,3 @@ def elastic_kernel() -> nn.Module:
 
 def images(number: int = 2, size: int = 8, *, seed: int = 0, channels: int = 3) -> Tensor:
     return torch.randn(number, channels, size, size, generator=torch.Generator().manual_seed(seed))
-
-
-def as_trained(net: nn.Module, seed: int = 0) -> None:
-    """Random BatchNorm scales, shifts and statistics, so that none is one or zero."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for layer in net.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.running_mean.normal_(generator=generator)
-                layer.running_var.uniform_(0.5, 2, generator=generator)
-                if layer.affine:
-                    layer.weight.uniform_(0.5, 1.5, generator=generator)
-                    layer.bias.normal_(generator=generator)

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from module_examples import BLUEPRINTS, as_trained, images, nested
+from module_examples import BLUEPRINTS, images, nested
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -19,6 +19,7 @@ from nasturtium.modules.one_of import OneOf
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
+from trained_norms import as_trained
 
 
 def samples(blueprint: Blueprint, number: int) -> list[Architecture]:

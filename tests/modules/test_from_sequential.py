@@ -1,6 +1,5 @@
 import pytest
 import torch
-from module_examples import as_trained
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -8,6 +7,7 @@ from nasturtium.modules.from_sequential import from_sequential
 from nasturtium.modules.growing_network import grow
 from nasturtium.space.moves import AddSkip, Widen
 from nasturtium.space.structure import Block, Place, Structure
+from trained_norms import as_trained
 
 
 def vgg() -> list[nn.Module]:

@@ -3,7 +3,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from module_examples import as_trained
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -12,6 +11,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.moves import AddBranch, AddSkip, Deepen, GrowKernel, Widen
 from nasturtium.space.structure import Block, Place, Structure
+from trained_norms import as_trained
 
 # a skip across stages, two skips in a row, branches of one kernel
 START = Structure(

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from module_examples import as_trained, images
+from module_examples import images
 from torch import nn
 
 from nasturtium.modules.blueprint import Blueprint
@@ -19,6 +19,7 @@ from nasturtium.modules.squeeze_excite import SqueezeExcite
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
+from trained_norms import as_trained
 
 
 def excited_block() -> nn.Module:

@@ -17,13 +17,7 @@ from nasturtium.report.gallery import Exhibit, exhibit, write_gallery
 from nasturtium.report.tables import count
 from nasturtium.space.conditions import ALWAYS
 from nasturtium.space.search_space import spell
-from nasturtium.spaces.base import SPACES, Space, make_space
-
-
-def published(name: str) -> Blueprint:
-    """A registered space at the sizes of its paper."""
-    entry = SPACES.get(name)
-    return make_space(name, entry.shape, entry.classes)
+from nasturtium.spaces.base import SPACES, Space, published
 
 
 def list_spaces(out: Console) -> None:

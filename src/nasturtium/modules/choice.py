@@ -131,6 +131,12 @@ class Choice(nn.Module, ABC):
         return {key: value for key, value in self.__dict__.items() if key != "_board"}
 
 
+def key_of(decision: Decision, option: Option) -> str:
+    """The name of an option's candidate in an `nn.ModuleDict`."""
+    # a position in front, because options may be called as attributes of ModuleDict are
+    return f"{decision.options.index(option)}_{option}".replace(".", "_")
+
+
 def mix(gate: Gate, run: Callable[[int], Tensor]) -> Tensor:
     """The sum of what the gate's options give, weighted if the gate has weights.
 

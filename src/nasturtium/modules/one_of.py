@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from nasturtium.modules.choice import Choice, mix, wanted
+from nasturtium.modules.choice import Choice, key_of, mix, wanted
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, Option
@@ -22,15 +22,13 @@ class OneOf(Choice):
     ) -> None:
         super().__init__()
         self.decision = Decision(name, tuple(candidates), ordered=ordered)
-        self.candidates = nn.ModuleDict({self._key(o): candidates[o]() for o in wanted(self.decision)})
-
-    def _key(self, option: Option) -> str:
-        # a position in front, because names of candidates may clash with attributes of ModuleDict
-        return f"{self.decision.options.index(option)}_{option}".replace(".", "_")
+        self.candidates = nn.ModuleDict(
+            {key_of(self.decision, o): candidates[o]() for o in wanted(self.decision)}
+        )
 
     def candidate(self, option: Option) -> nn.Module:
         """The candidate of one option."""
-        return self.candidates[self._key(option)]
+        return self.candidates[key_of(self.decision, option)]
 
     def decisions(self) -> tuple[Decision, ...]:
         """The one decision."""
@@ -39,7 +37,7 @@ class OneOf(Choice):
     def branches(self) -> Iterable[tuple[When | None, nn.Module]]:
         """Each candidate under its option."""
         for option in self.decision.options:
-            if self._key(option) in self.candidates:
+            if key_of(self.decision, option) in self.candidates:
                 yield When(self.decision.name, frozenset([option])), self.candidate(option)
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:

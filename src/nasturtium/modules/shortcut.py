@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from nasturtium.modules.choice import Choice, wanted
+from nasturtium.modules.choice import Choice, key_of, wanted
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, Option
@@ -40,14 +40,10 @@ class Shortcut(Choice):
         for option in wanted(self.decision):
             make = connections[option]
             if make is not None:
-                self.connections[self._key(option)] = make()
-
-    def _key(self, option: Option) -> str:
-        # a position in front, because names of options may clash with attributes of ModuleDict
-        return f"{self.decision.options.index(option)}_{option}".replace(".", "_")
+                self.connections[key_of(self.decision, option)] = make()
 
     def _connection(self, option: Option) -> nn.Module | None:
-        return dict(self.connections.items()).get(self._key(option))
+        return dict(self.connections.items()).get(key_of(self.decision, option))
 
     def decisions(self) -> tuple[Decision, ...]:
         """The one decision."""

@@ -20,6 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.space.architecture import Architecture
@@ -184,8 +185,8 @@ def _refined(graph: _Operations, colors: Sequence[int]) -> Sequence[int]:
         classes = now
 
 
-def _ranks(keys: Sequence[object]) -> list[int]:
-    order = sorted(range(len(keys)), key=keys.__getitem__)  # type: ignore[arg-type]
+def _ranks(keys: Sequence[Any]) -> list[int]:
+    order = sorted(range(len(keys)), key=keys.__getitem__)
     ranks = [0] * len(keys)
     for before, vertex in zip(order, order[1:], strict=False):
         ranks[vertex] = ranks[before] + (keys[vertex] != keys[before])

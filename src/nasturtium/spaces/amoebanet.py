@@ -5,12 +5,13 @@ code that the authors released for ImageNet joins more states than that, squeeze
 and has BatchNorms without scale; what is here follows the paper.
 """
 
+from functools import partial
+
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import space
 from nasturtium.spaces.darts import Genotype
-from nasturtium.spaces.pair_network import PairNetwork, pair_graphs, require_sizes, to_genotype
 from nasturtium.spaces.pair_network import from_genotype as read_genotype
+from nasturtium.spaces.pair_network import pair_blueprint
 
 OPERATIONS = (
     "skip_connect",
@@ -43,26 +44,20 @@ def amoebanet(
     `imagenet_stem` is the number of channels of the stem for large images, 0 for that of CIFAR. Raises
     `UsageError` for images under 8×8, or 32×32 with that stem, which needs 8 channels at least.
     """
-    require_sizes("amoebanet", input_shape, channels, imagenet=bool(imagenet_stem))
-    return Blueprint(
-        lambda: PairNetwork(
-            input_shape,
-            classes,
-            OPERATIONS,
-            channels=channels,
-            repeats=repeats,
-            stem=imagenet_stem or 3 * channels,
-            imagenet=bool(imagenet_stem),
-        ),
-        notation=lambda arch: repr(to_genotype(arch)),
-        graphs=lambda arch: pair_graphs(arch, prepared=bool(imagenet_stem)),
-        points={"AmoebaNet-A": from_genotype(AMOEBANET_A)},
+    return pair_blueprint(
+        "amoebanet",
+        input_shape,
+        classes,
+        OPERATIONS,
+        channels=channels,
+        repeats=repeats,
+        imagenet_stem=imagenet_stem,
+        found={"AmoebaNet-A": AMOEBANET_A},
     )
 
 
-def from_genotype(genotype: object) -> Architecture:
-    """The architecture of a genotype; raises `UsageError` naming what is wrong (see `pair_network`)."""
-    return read_genotype(genotype, OPERATIONS)
+from_genotype = partial(read_genotype, ops=OPERATIONS)
+"""The architecture of a genotype; raises `UsageError` naming what is wrong (see `pair_network`)."""
 
 
 AMOEBANET_A = Genotype(

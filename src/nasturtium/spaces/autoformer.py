@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.spaces.base import space
+from nasturtium.spaces.base import SpaceFactory, space
 from nasturtium.spaces.vision_transformer import HEAD, Ranges, consecutive, transformer_blueprint
 
 TINY = Ranges((192, 216, 240), (12, 13, 14), (3, 4), (3.5, 4.0), relative=True, pooled=True, eps=1e-5)
@@ -36,93 +36,42 @@ AUTOFORMER_BASE = [
 ]
 """What the authors found, from `AutoFormer/experiments/subnet/` of https://github.com/microsoft/Cream."""
 
-PAPER = "https://arxiv.org/abs/2107.00651"
-SUMMARY = "vision transformers: width, depth, heads and MLP ratio per layer"
-QUICK = {"patch": 4, "layers": 2, "head": 4}
 
+def _register(name: str, ranges: Ranges, found: Mapping[str, Sequence[int | float]]) -> SpaceFactory:
+    """Enter one of the three spaces, which differ in their ranges and in what was `found` in them."""
 
-def _made(
-    name: str,
-    ranges: Ranges,
-    points: Mapping[str, Sequence[int | float]],
-    data: tuple[tuple[int, int, int], int],
-    sizes: tuple[int, int, int, int],
-) -> Blueprint:
-    """The space `name` for an input shape and classes; its `points` are known at the published sizes only."""
-    patch, layers, head, absolute = sizes
-    if sizes != (16, ranges.depths[0], HEAD, 0):
-        points = {}
-    ranges = replace(ranges, depths=consecutive(layers, 3), head=head, relative=not absolute)
-    return transformer_blueprint(name, *data, patch, ranges, points)
-
-
-@space(
-    "autoformer-tiny",
-    summary=f"AutoFormer's tiny {SUMMARY}",
-    paper=PAPER,
-    shape=(3, 224, 224),
-    classes=1000,
-    small=QUICK,
-)
-def autoformer_tiny(
-    input_shape: tuple[int, int, int],
-    classes: int,
-    *,
-    patch: int = 16,
-    layers: int = 12,
-    head: int = HEAD,
-    absolute: int = 0,
-) -> Blueprint:
-    """Networks of `layers` to `layers` + 2 blocks on patches of `patch`×`patch` pixels.
-
-    `head` is the width of one head, and scales all widths; `absolute` 1 leaves out the relative positions.
-    Raises `UsageError` for images smaller than a patch.
-    """
-    sizes = patch, layers, head, absolute
-    return _made("autoformer-tiny", TINY, {}, (input_shape, classes), sizes)
-
-
-@space(
-    "autoformer-small",
-    summary=f"AutoFormer's small {SUMMARY}",
-    paper=PAPER,
-    shape=(3, 224, 224),
-    classes=1000,
-    small=QUICK,
-)
-def autoformer_small(
-    input_shape: tuple[int, int, int],
-    classes: int,
-    *,
-    patch: int = 16,
-    layers: int = 12,
-    head: int = HEAD,
-    absolute: int = 0,
-) -> Blueprint:
-    """The sizes and errors are those of `autoformer_tiny`."""
-    sizes = patch, layers, head, absolute
-    return _made(
-        "autoformer-small", SMALL, {"AutoFormer-Small": AUTOFORMER_SMALL}, (input_shape, classes), sizes
+    @space(
+        name,
+        summary=f"AutoFormer's {name.rpartition('-')[2]} vision transformers: width, depth, heads and MLP"
+        " ratio per layer",
+        paper="https://arxiv.org/abs/2107.00651",
+        shape=(3, 224, 224),
+        classes=1000,
+        small={"patch": 4, "layers": 2, "head": 4},
     )
+    def autoformer(
+        input_shape: tuple[int, int, int],
+        classes: int,
+        *,
+        patch: int = 16,
+        layers: int = ranges.depths[0],
+        head: int = HEAD,
+        absolute: int = 0,
+    ) -> Blueprint:
+        """Networks of `layers` to `layers` + 2 blocks on patches of `patch`×`patch` pixels.
+
+        `head` is the width of one head, and scales all widths; `absolute` 1 leaves out the relative
+        positions. Raises `UsageError` for images smaller than a patch.
+        """
+        published = (patch, layers, head, absolute) == (16, ranges.depths[0], HEAD, 0)
+        chosen = replace(ranges, depths=consecutive(layers, 3), head=head, relative=not absolute)
+        return transformer_blueprint(
+            name, input_shape, classes, patch, chosen, points=found if published else {}
+        )
+
+    return autoformer
 
 
-@space(
-    "autoformer-base",
-    summary=f"AutoFormer's base {SUMMARY}",
-    paper=PAPER,
-    shape=(3, 224, 224),
-    classes=1000,
-    small=QUICK,
-)
-def autoformer_base(
-    input_shape: tuple[int, int, int],
-    classes: int,
-    *,
-    patch: int = 16,
-    layers: int = 14,
-    head: int = HEAD,
-    absolute: int = 0,
-) -> Blueprint:
-    """The sizes and errors are those of `autoformer_tiny`."""
-    sizes = patch, layers, head, absolute
-    return _made("autoformer-base", BASE, {"AutoFormer-Base": AUTOFORMER_BASE}, (input_shape, classes), sizes)
+autoformer_tiny = _register("autoformer-tiny", TINY, {})
+autoformer_small = _register("autoformer-small", SMALL, {"AutoFormer-Small": AUTOFORMER_SMALL})
+autoformer_base = _register("autoformer-base", BASE, {"AutoFormer-Base": AUTOFORMER_BASE})

@@ -95,6 +95,12 @@ def make_space(
     return blueprint
 
 
+def published(name: str) -> Blueprint:
+    """The blueprint of a registered space for the data and at the sizes of its paper."""
+    entry = SPACES.get(name)
+    return make_space(name, entry.shape, entry.classes)
+
+
 def _whole(number: object, least: int = 1) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= least
 

@@ -11,20 +11,12 @@ names come from (4 @ 1056 is 4 cells a stage and 6·4·44 channels in the end); 
 """
 
 from dataclasses import replace
+from functools import partial
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import space
 from nasturtium.spaces.darts import Genotype
-from nasturtium.spaces.pair_network import (
-    BOTH,
-    NORMAL,
-    REDUCE,
-    PairNetwork,
-    pair_graphs,
-    require_sizes,
-    to_genotype,
-)
+from nasturtium.spaces.pair_network import BOTH, NORMAL, REDUCE, pair_blueprint
 from nasturtium.spaces.pair_network import from_genotype as read_genotype
 
 OPERATIONS = (
@@ -66,28 +58,21 @@ def nasnet(
     4 @ 1056 (44 channels, 4 cells a stage), 96 in 6 @ 4032 (168 channels). Raises `UsageError` for images
     under 8×8, or 32×32 with that stem, which needs 8 channels at least.
     """
-    require_sizes("nasnet", input_shape, channels, imagenet=bool(imagenet_stem))
-    ends = RELEASED if as_released else BOTH
-    return Blueprint(
-        lambda: PairNetwork(
-            input_shape,
-            classes,
-            OPERATIONS,
-            channels=channels,
-            repeats=repeats,
-            stem=imagenet_stem or 3 * channels,
-            imagenet=bool(imagenet_stem),
-            ends=ends,
-        ),
-        notation=lambda arch: repr(to_genotype(arch)),
-        graphs=lambda arch: pair_graphs(arch, ends, prepared=bool(imagenet_stem)),
-        points={"NASNet-A": from_genotype(NASNET_A)},
+    return pair_blueprint(
+        "nasnet",
+        input_shape,
+        classes,
+        OPERATIONS,
+        channels=channels,
+        repeats=repeats,
+        imagenet_stem=imagenet_stem,
+        ends=RELEASED if as_released else BOTH,
+        found={"NASNet-A": NASNET_A},
     )
 
 
-def from_genotype(genotype: object) -> Architecture:
-    """The architecture of a genotype; raises `UsageError` naming what is wrong (see `pair_network`)."""
-    return read_genotype(genotype, OPERATIONS)
+from_genotype = partial(read_genotype, ops=OPERATIONS)
+"""The architecture of a genotype; raises `UsageError` naming what is wrong (see `pair_network`)."""
 
 
 NASNET_A = Genotype(

@@ -8,13 +8,14 @@ before the previous one, which it doesn't have. For large images the stem's conv
 more reduction cells follow it, with a quarter and a half of the channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.backbone import PairedOutputs
+from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.joined import Output
 from nasturtium.modules.nasnet_ops import PAIR_OPS
 from nasturtium.modules.ops import FactorizedReduce, batch_norm
@@ -125,10 +126,43 @@ class PairNetwork(nn.Module):
         return self.classifier(self.pool(self.activation(y)).flatten(1))
 
 
-def require_sizes(name: str, input_shape: tuple[int, int, int], channels: int, *, imagenet: bool) -> None:
-    """Raise `UsageError` if images or channels are too few for space `name`, with the stem for large images
-    or without.
+def pair_blueprint(
+    name: str,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    ops: Sequence[str],
+    *,
+    channels: int,
+    repeats: int,
+    imagenet_stem: int,
+    ends: tuple[LooseEnds, LooseEnds] = BOTH,
+    found: Mapping[str, Genotype],
+) -> Blueprint:
+    """The space `name` of cells with operations `ops`, with genotypes `found` by others.
+
+    `imagenet_stem` is the number of channels of the stem for large images, 0 for that of CIFAR. Raises
+    `UsageError` for images under 8×8, or 32×32 with that stem, which needs 8 channels at least.
     """
+    large = bool(imagenet_stem)
+    _require_sizes(name, input_shape, channels, imagenet=large)
+    return Blueprint(
+        lambda: PairNetwork(
+            input_shape,
+            classes,
+            ops,
+            channels=channels,
+            repeats=repeats,
+            stem=imagenet_stem or 3 * channels,
+            imagenet=large,
+            ends=ends,
+        ),
+        notation=lambda arch: repr(to_genotype(arch)),
+        graphs=lambda arch: pair_graphs(arch, ends, prepared=large),
+        points={point: from_genotype(genotype, ops) for point, genotype in found.items()},
+    )
+
+
+def _require_sizes(name: str, input_shape: tuple[int, int, int], channels: int, *, imagenet: bool) -> None:
     require_image(name, input_shape, 32 if imagenet else 8)
     if imagenet and channels < 8:
         raise UsageError(

@@ -11,5 +11,6 @@ def as_trained(net: nn.Module, seed: int = 0) -> None:
             if isinstance(layer, nn.BatchNorm2d):
                 layer.running_mean.normal_(generator=generator)
                 layer.running_var.uniform_(0.5, 2, generator=generator)
-                layer.weight.uniform_(0.5, 1.5, generator=generator)
-                layer.bias.normal_(generator=generator)
+                if layer.affine:
+                    layer.weight.uniform_(0.5, 1.5, generator=generator)
+                    layer.bias.normal_(generator=generator)
