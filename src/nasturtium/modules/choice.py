@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nasturtium.core.errors import NasturtiumError, UsageError
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import Conjunction, When
-from nasturtium.space.decision import Decision, Option, members
+from nasturtium.space.decision import Decision, Option, Value, members
 
 
 @dataclass(frozen=True)
@@ -106,19 +106,21 @@ class Choice(nn.Module, ABC):
             )
         return self._board[name]
 
-    def value(self, decision: Decision) -> Option:
-        """The one option that a gate chooses, for a module that can't mix several; raises `UsageError` for a
+    def value(self, decision: Decision) -> Value:
+        """The value that a gate chooses, for a module that can't mix several; raises `UsageError` for a
         mixture.
         """
-        gate = self.gate(decision.name)
-        if len(gate.index) != 1:
+        index = self.gate(decision.name).index
+        if len(index) != decision.k:
+            wanted = "one option" if decision.k == 1 else f"{decision.k} options"
             raise UsageError(
-                f"{type(self).__name__} needs one option of {decision.name!r} but got a mixture of"
-                f" {len(gate.index)}; choose a method that runs one path at a time"
+                f"{type(self).__name__} needs {wanted} of {decision.name!r} but got a mixture of"
+                f" {len(index)}; choose a method that runs one path at a time"
             )
-        return decision.options[gate.index[0]]
+        chosen = tuple(decision.options[i] for i in index)
+        return chosen if decision.many else chosen[0]
 
-    def values(self, decisions: Sequence[Decision]) -> dict[str, Option]:
+    def values(self, decisions: Sequence[Decision]) -> dict[str, Value]:
         """The `value` of every one of these decisions that is active, by name; raises `Undecided` if none
         is.
         """

@@ -72,13 +72,12 @@ class MergingCells(Choice):
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """One tensor per level, all with the same channels, each half as large → the same of the outputs."""
-        chosen: dict[str, Value] = {}
-        for decision in self.decisions():
-            if decision.many:
-                chosen[decision.name] = tuple(decision.options[i] for i in self.gate(decision.name).index)
-            else:
-                chosen[decision.name] = self.value(decision)
-        return run(merges_of(chosen, self.name, self.levels, self.free), self.levels, self.convs, features)
+        return run(
+            merges_of(self.values(self.decisions()), self.name, self.levels, self.free),
+            self.levels,
+            self.convs,
+            features,
+        )
 
 
 class Merged(nn.Module):

@@ -4,7 +4,7 @@ A highway layer (Srivastava et al. 2015, https://arxiv.org/abs/1505.00387; in re
 al. 2017, https://arxiv.org/abs/1607.03474) moves a state `s` by a gate: `s + σ(V s)·(f(W s) − s)`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nasturtium.modules.activations import ACTIVATIONS
 from nasturtium.modules.choice import Choice, add, current
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.decision import Decision, members
+from nasturtium.space.decision import Decision, Value, members
 
 FUNCTIONS = {name: ACTIVATIONS[name] for name in ("tanh", "relu", "sigmoid", "identity")}
 
@@ -98,7 +98,7 @@ class MeanOf(nn.Module):
         return add(states[i] for i in self.positions) / len(self.positions)
 
 
-class LooseEnds(Choice):
+class MeanOfLooseEnds(Choice):
     """The mean of the states that no node uses; `inputs` are the nodes' decisions, from state 1 on.
 
     Which states these are has no mixture.
@@ -116,15 +116,14 @@ class LooseEnds(Choice):
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """The mean of certain states."""
-        used = {int(source) for d in self._inputs for source in members(arch[d.name])}
-        return self._mean(used)
+        return self._mean(arch)
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """`states` are all states of the cell, B×H each."""
-        used = {int(self.value(decision)) for decision in self._inputs}
-        return self._mean(used)(states)
+        return self._mean(self.values(self._inputs))(states)
 
-    def _mean(self, used: set[int]) -> MeanOf:
+    def _mean(self, values: Mapping[str, Value]) -> MeanOf:
+        used = {source for decision in self._inputs for source in members(values[decision.name])}
         return MeanOf([i for i in range(len(self._inputs) + 1) if i not in used])
 
 

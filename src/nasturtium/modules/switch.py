@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from nasturtium.modules.choice import Choice, current
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import Conjunction, When
-from nasturtium.space.decision import Decision, Option
+from nasturtium.space.decision import Decision, Option, Value
 
 
 class Switch(Choice):
@@ -32,7 +32,7 @@ class Switch(Choice):
         self._places = {values: str(at) for at, values in enumerate(candidates)}
         self.candidates = nn.ModuleDict({self._places[values]: candidates[values]() for values in keys})
 
-    def _chosen(self, arch: Architecture) -> tuple[Option, ...]:
+    def _chosen(self, arch: Mapping[str, Value]) -> tuple[Option, ...]:
         values = tuple(arch[decision.name] for decision in self._decisions)
         return tuple(value for value in values if not isinstance(value, tuple))
 
@@ -54,6 +54,6 @@ class Switch(Choice):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """What the gated candidate gives; `inputs` as it takes them."""
-        values = tuple(self.value(decision) for decision in self._decisions)
-        output: Tensor = self.candidates[self._places[values]](*inputs)
+        chosen = self._chosen(self.values(self._decisions))
+        output: Tensor = self.candidates[self._places[chosen]](*inputs)
         return output

@@ -24,7 +24,7 @@ from nasturtium.modules.recurrent import (
     Highway,
     HighwayLayer,
     LanguageModel,
-    LooseEnds,
+    MeanOfLooseEnds,
     RecurrentCell,
     both_halves,
 )
@@ -48,7 +48,7 @@ class EnasCell(RecurrentCell):
             for i in range(1, nodes)
         ]
         inputs = [decision for step in steps for decision in step.decisions()]
-        super().__init__(width, entry, steps, LooseEnds(inputs))
+        super().__init__(width, entry, steps, MeanOfLooseEnds(inputs))
 
 
 def _entry(width: int, activation: Callable[[], nn.Module]) -> nn.Module:

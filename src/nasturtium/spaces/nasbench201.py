@@ -4,6 +4,8 @@ One cell of 4 nodes and 6 edges with 5 operations, repeated N times at each of t
 of its edges and the cell's output is its last node. 15,625 cells, of which 6,466 compute different functions.
 """
 
+from collections.abc import Callable, Iterable
+
 from torch import Tensor, nn
 
 from nasturtium.modules.blueprint import Blueprint
@@ -47,18 +49,17 @@ class ResidualReduction(Residual):
 
 
 class TopologyNetwork(nn.Sequential):
-    """Stem, three stages of cells with reductions between them, classifier."""
+    """Stem, three stages with reductions between them, classifier; `stage(width)` makes what a stage runs."""
 
-    def __init__(self, input_shape: tuple[int, int, int], classes: int, *, channels: int, cells: int) -> None:
-        stem = nn.Sequential(
-            nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
+    def __init__(
+        self, in_: int, classes: int, channels: int, stage: Callable[[int], Iterable[nn.Module]]
+    ) -> None:
+        stem = nn.Sequential(nn.Conv2d(in_, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         stages: list[nn.Module] = []
-        for stage in range(3):
-            width = channels * 2**stage
-            if stage:
+        for width in (channels, 2 * channels, 4 * channels):
+            if stages:
                 stages.append(ResidualReduction(width // 2, width))
-            stages += [TopologyCell(width) for _ in range(cells)]
+            stages += stage(width)
         head = (
             nn.BatchNorm2d(width),
             nn.ReLU(),
@@ -81,7 +82,9 @@ def nasbench201(
     """The published sizes are 16 channels and 5 cells a stage. Raises `UsageError` for images under 8×8."""
     require_image("nasbench201", input_shape)
     return Blueprint(
-        lambda: TopologyNetwork(input_shape, classes, channels=channels, cells=cells),
+        lambda: TopologyNetwork(
+            input_shape[0], classes, channels, lambda width: (TopologyCell(width) for _ in range(cells))
+        ),
         notation=to_string,
         graphs=to_graphs,
         points={"ResNet": from_string(RESNET)},

@@ -17,7 +17,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels
 from nasturtium.spaces.base import require_image, space
 from nasturtium.spaces.cell_strings import read_cell, write_cell
-from nasturtium.spaces.nasbench201 import ResidualReduction
+from nasturtium.spaces.nasbench201 import TopologyNetwork
 
 INPUTS, NODES = 2, 4
 NAMES = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3", "max_pool_3x3")
@@ -42,29 +42,6 @@ class Stage(nn.Module):
         return y
 
 
-class TwoInputNetwork(nn.Sequential):
-    """Stem, three stages with reductions between them, classifier."""
-
-    def __init__(self, input_shape: tuple[int, int, int], classes: int, *, channels: int, cells: int) -> None:
-        stem = nn.Sequential(
-            nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
-        width = 4 * channels
-        super().__init__(
-            stem,
-            Stage(channels, cells),
-            ResidualReduction(channels, 2 * channels),
-            Stage(2 * channels, cells),
-            ResidualReduction(2 * channels, width),
-            Stage(width, cells),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(width, classes),
-        )
-
-
 @space(
     "two-input-cell",
     summary="one cell of 2 inputs and 4 nodes, 6 operations on all 14 edges",
@@ -77,7 +54,7 @@ def two_input_cell(
     """The sizes are those of NAS-Bench-201. Raises `UsageError` for images under 8×8."""
     require_image("two-input-cell", input_shape)
     return Blueprint(
-        lambda: TwoInputNetwork(input_shape, classes, channels=channels, cells=cells),
+        lambda: TopologyNetwork(input_shape[0], classes, channels, lambda width: [Stage(width, cells)]),
         notation=to_string,
         graphs=lambda arch: [_graph(arch)],
     )
