@@ -20,9 +20,9 @@ included. `nasturtium spaces NAME` lists the decisions of a space with their opt
 the defaults are the published ones. A space that does not go from images to classes is used from Python:
 
 ```python
-from nasturtium.spaces.base import make_space
+import nasturtium as nas
 
-blueprint = make_space("darts", (3, 32, 32), classes=10)  # the shape of one example, the classes
+blueprint = nas.make_space("darts", (3, 32, 32), classes=10)  # the shape of one example, the classes
 network = blueprint.build(blueprint.points["DARTS_V2"], seed=0)  # or blueprint.space.sample(rng)
 ```
 

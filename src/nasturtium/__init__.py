@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = ["load", "search"]
 
-# What people write search spaces with, imported when first used because torch takes a second.
+# What people write and use search spaces with, imported when first used because torch takes a second.
 _WHERE = {
     "Blueprint": "modules.blueprint",
-    "Cell": "modules.cell",
+    "Cell": "modules.cells.cell",
     "Dim": "modules.dims",
     "Edge": "modules.edge",
     "ElasticBatchNorm2d": "modules.elastic.norm",
@@ -35,6 +35,9 @@ _WHERE = {
     "Supernet": "oneshot.supernet",
     "derive": "modules.derive",
     "derived": "modules.dims",
+    "from_sequential": "modules.growth.from_sequential",
+    "grow": "modules.growth.growing_network",
+    "make_space": "spaces.base",
 }
 
 

@@ -113,7 +113,7 @@ def _refuse_untrainable(name: str) -> None:
     if not space.trainable:
         raise UsageError(
             f"space {name!r} takes {space.takes} and scores {space.gives}; a search by command trains image"
-            f" classifiers, so use this space from Python: make_space({name!r}, …) in nasturtium.spaces.base"
+            f" classifiers, so use this space from Python: nasturtium.make_space({name!r}, …)"
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nasturtium.hardware.meters import count_parameters
-from nasturtium.modules.vertex_cell import wire
+from nasturtium.modules.cells.vertex_cell import wire
 from nasturtium.spaces.nasbench101 import INCEPTION, OPS, from_spec, module_hash, nasbench101, to_spec
 from nasturtium.spaces.natsbench_size import from_string as sized
 from nasturtium.spaces.natsbench_size import natsbench_size

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from nasturtium.hardware.meters import count_parameters
+from nasturtium.modules.cells.merging import merges_of
 from nasturtium.modules.choice import Building, building
 from nasturtium.modules.derive import strip
-from nasturtium.modules.merging import merges_of
 from nasturtium.spaces.auto_deeplab import AUTO_DEEPLAB, auto_deeplab, from_genotype
 from nasturtium.spaces.nas_fpn import FREE, LEVELS, NAS_FPN, from_blocks, nas_fpn
 from nasturtium.spaces.proxylessnas import proxylessnas

@@ -2,7 +2,7 @@
 
 import itertools
 
-from nasturtium.modules.vertex_cell import used
+from nasturtium.modules.cells.vertex_cell import used
 from nasturtium.space.canonical import canonical
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import make_space

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nasturtium.hardware.meters import count_flops, count_parameters
-from nasturtium.modules.attention import DotProduct, RelativeDotProduct, local_mask
+from nasturtium.modules.blocks.attention import DotProduct, RelativeDotProduct, local_mask
 from nasturtium.modules.elastic.attention import Attention
 from nasturtium.modules.elastic.causal_conv import CausalDepthwise
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
+from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.elastic.conv import ElasticConv2d
 from nasturtium.modules.elastic.linear import ElasticLinear

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.attention import DotProduct, RelativeDotProduct, local_mask, strided_mask
+from nasturtium.modules.blocks.attention import DotProduct, RelativeDotProduct, local_mask, strided_mask
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice
 from nasturtium.modules.derive import derive

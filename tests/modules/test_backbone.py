@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.backbone import Backbone, Feature, all_features, levels_of
+from nasturtium.modules.blocks.backbone import Backbone, Feature, all_features, levels_of
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim
 from nasturtium.modules.elastic.conv import ElasticConv2d

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nasturtium.modules.dense import ASPP, resize_as
+from nasturtium.modules.blocks.dense import ASPP, resize_as
 
 
 def test_resizing_keeps_constants_and_channels():

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.from_sequential import from_sequential
-from nasturtium.modules.growing_network import grow
+from nasturtium.modules.growth.from_sequential import from_sequential
+from nasturtium.modules.growth.growing_network import grow
 from nasturtium.space.moves import AddSkip, Widen
 from nasturtium.space.structure import Block, Place, Structure
 from trained_norms import as_trained

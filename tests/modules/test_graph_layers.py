@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.modules.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph
+from nasturtium.modules.blocks.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph
 
 OURS = {
     "gat": lambda: GAT(5, 8, heads=4),

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.growing_network import GrowingNetwork, grow
+from nasturtium.modules.growth.growing_network import GrowingNetwork, grow
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.moves import AddBranch, AddSkip, Deepen, GrowKernel, Widen

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.cells.joined import Concat, Join, JoinedConv2d, JoinedLinear, Output
 from nasturtium.modules.choice import Building, Gate, Undecided, building
 from nasturtium.modules.derive import derive
-from nasturtium.modules.joined import Concat, Join, JoinedConv2d, JoinedLinear, Output
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision, Value
 

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.merging import Merge, MergingCells, attend, merges_of, orders, resample, run
 from nasturtium.modules.choice import Gate
 from nasturtium.modules.derive import derive
-from nasturtium.modules.merging import Merge, MergingCells, attend, merges_of, orders, resample, run
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 

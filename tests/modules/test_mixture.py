@@ -10,9 +10,9 @@ from torch.func import functional_call
 
 from nasturtium.modules import depthwise as module
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell, Node
+from nasturtium.modules.cells.cell import Cell, Node
+from nasturtium.modules.cells.depthwise import depthwise
 from nasturtium.modules.choice import add
-from nasturtium.modules.depthwise import depthwise
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet

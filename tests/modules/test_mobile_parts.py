@@ -7,15 +7,15 @@ import torch
 from module_examples import images
 from torch import nn
 
+from nasturtium.modules.blocks.mbconv import conv_block, inverted, residual, round_channels, strides
+from nasturtium.modules.blocks.squeeze_excite import SqueezeExcite
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.derive import derive
 from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.elastic.conv import ElasticConv2d, conv2d
 from nasturtium.modules.elastic.norm import ElasticBatchNorm2d, batch_norm2d
-from nasturtium.modules.mbconv import conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.resize import Bilinear, Resize
 from nasturtium.modules.shortcut import Residual, Shortcut
-from nasturtium.modules.squeeze_excite import SqueezeExcite
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture

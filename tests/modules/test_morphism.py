@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.modules import morphism
-from nasturtium.modules.morphism import Replication, rectified
+from nasturtium.modules.growth import morphism
+from nasturtium.modules.growth.morphism import Replication, rectified
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 6), (3, 4), (4, 19)])

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.joined import JoinedLinear
+from nasturtium.modules.cells.pair_cell import SIDES, LooseEnds, PairCell, Side, input_of, pair_graph
 from nasturtium.modules.choice import Building, Choice, Gate, building
 from nasturtium.modules.derive import derive
-from nasturtium.modules.joined import JoinedLinear
 from nasturtium.modules.nasnet_ops import PAIR_OPS
 from nasturtium.modules.ops import FactorizedReduce
-from nasturtium.modules.pair_cell import SIDES, LooseEnds, PairCell, Side, input_of, pair_graph
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 

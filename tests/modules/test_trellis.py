@@ -7,12 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nasturtium.modules.blocks.dense import resize_as
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.trellis import Trellis, neighbours, path_of, path_values, tap
 from nasturtium.modules.choice import Gate
-from nasturtium.modules.dense import resize_as
 from nasturtium.modules.derive import derive
 from nasturtium.modules.one_of import OneOf
-from nasturtium.modules.trellis import Trellis, neighbours, path_of, path_values, tap
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.cells.vertex_cell import VertexCell, used, wire
 from nasturtium.modules.choice import Building, Gate, Undecided, building
 from nasturtium.modules.derive import derive
-from nasturtium.modules.vertex_cell import VertexCell, used, wire
 from nasturtium.modules.walk import space_of
 from nasturtium.space.architecture import Architecture
 

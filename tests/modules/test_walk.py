@@ -6,7 +6,7 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
+from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.inputs import InputChoice

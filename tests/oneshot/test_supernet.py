@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
+from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.choice import Undecided
 from nasturtium.modules.edge import Edge
 from nasturtium.modules.inputs import InputChoice

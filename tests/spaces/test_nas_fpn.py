@@ -6,8 +6,8 @@ from nasturtium.core.errors import UsageError
 from nasturtium.export.archive import save_archive
 from nasturtium.export.source.write import write_network_source
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.merging import MergingCells, merges_of
 from nasturtium.modules.derive import derive
-from nasturtium.modules.merging import MergingCells, merges_of
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.cells.vertex_cell import WiredCell
 from nasturtium.modules.derive import derive
-from nasturtium.modules.vertex_cell import WiredCell
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.spaces.base import make_space

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from trained_norms import as_trained
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.from_sequential import from_sequential
-from nasturtium.modules.growing_network import grow
+from nasturtium.modules.growth.from_sequential import from_sequential
+from nasturtium.modules.growth.growing_network import grow
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.decision import Decision
 from nasturtium.space.moves import Widen
 from nasturtium.space.structure import Place
 from nasturtium.spaces.network_morphism import growing, network_morphism
+from trained_norms import as_trained
 
 
 def test_the_base_network_doubles_its_width_at_each_stage():

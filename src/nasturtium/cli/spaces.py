@@ -85,7 +85,7 @@ def describe(name: str, out: Console) -> None:
 
 def _methods(entry: Space, blueprint: Blueprint) -> str:
     if not entry.trainable:
-        return "no command, as it is no space of image classifiers; use it from Python by make_space"
+        return "no command, as it scores no images; use it from Python by nasturtium.make_space"
     if not blueprint.mixes:
         return "methods that train each architecture, such as random; its options can't be mixed"
     return "every method"

@@ -23,12 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.modules.blocks.dense import ASPP, ConvBNReLU, resize_as
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
-from nasturtium.modules.dense import ASPP, ConvBNReLU, resize_as
+from nasturtium.modules.cells.cell import Cell
+from nasturtium.modules.cells.trellis import Trellis, path_of, path_values
 from nasturtium.modules.edge import OpFactory
 from nasturtium.modules.ops import OPS, FactorizedReduce, ReLUConvBN, batch_norm
-from nasturtium.modules.trellis import Trellis, path_of, path_values
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.decision import Value, members

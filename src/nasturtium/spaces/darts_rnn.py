@@ -14,10 +14,8 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Node
-from nasturtium.modules.example import random_tokens
-from nasturtium.modules.one_of import OneOf
-from nasturtium.modules.recurrent import (
+from nasturtium.modules.cells.cell import Node
+from nasturtium.modules.cells.recurrent import (
     FUNCTIONS,
     Entry,
     Highway,
@@ -27,6 +25,8 @@ from nasturtium.modules.recurrent import (
     RecurrentCell,
     both_halves,
 )
+from nasturtium.modules.example import random_tokens
+from nasturtium.modules.one_of import OneOf
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.decision import Value, members

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.blocks.mbconv import conv_block, inverted, residual, round_channels, strides
+from nasturtium.modules.blocks.squeeze_excite import SqueezeExcite
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.elastic.linear import ElasticLinear
-from nasturtium.modules.mbconv import conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.resize import Resize
-from nasturtium.modules.squeeze_excite import SqueezeExcite
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.constraints import Rule
 from nasturtium.space.decision import Value

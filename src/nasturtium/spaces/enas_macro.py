@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.joined import Join, JoinedConv2d
 from nasturtium.modules.choice import Choice, current
-from nasturtium.modules.joined import Join, JoinedConv2d
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import OPS, DilConv, FactorizedReduce, ReLUConvBN, batch_norm
 from nasturtium.space.architecture import Architecture

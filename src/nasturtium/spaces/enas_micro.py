@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.pair_cell import SIDES, input_of
+from nasturtium.modules.cells.pair_cell import SIDES, input_of
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.activations import ACTIVATIONS
-from nasturtium.modules.attention import DotProduct, local_mask, strided_mask
+from nasturtium.modules.blocks.attention import DotProduct, local_mask, strided_mask
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim, Own, derived
 from nasturtium.modules.elastic.attention import Attention

@@ -12,12 +12,19 @@ from typing import NamedTuple
 
 from torch import nn
 
+from nasturtium.modules.blocks.mbconv import (
+    classifier,
+    conv_block,
+    inverted,
+    residual,
+    round_channels,
+    strides,
+)
+from nasturtium.modules.blocks.squeeze_excite import SqueezeExcite
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim, Own, derived
-from nasturtium.modules.mbconv import classifier, conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
-from nasturtium.modules.squeeze_excite import SqueezeExcite
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space

@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError, did_you_mean
-from nasturtium.modules.backbone import Backbone, levels_of
+from nasturtium.modules.blocks.backbone import Backbone, levels_of
+from nasturtium.modules.blocks.dense import ConvBNReLU, resize_as
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.merging import MERGES, MergingCells, coarser_first, merges_of, orders
 from nasturtium.modules.choice import Building, add, building, current
-from nasturtium.modules.dense import ConvBNReLU, resize_as
 from nasturtium.modules.derive import strip
-from nasturtium.modules.merging import MERGES, MergingCells, coarser_first, merges_of, orders
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, cell_graphs
 from nasturtium.space.constraints import Constraint

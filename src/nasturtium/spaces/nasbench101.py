@@ -15,8 +15,8 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells.vertex_cell import VertexCell, conv_bn_relu, edge_decisions, used
 from nasturtium.modules.dims import Size
-from nasturtium.modules.vertex_cell import VertexCell, conv_bn_relu, edge_decisions, used
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.constraints import Constraint, Count, Path

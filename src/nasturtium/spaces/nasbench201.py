@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor, nn
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
+from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
 from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.modules.blocks.geometric_layers import geometric_layers
+from nasturtium.modules.blocks.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph, GraphLayer
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice, current
-from nasturtium.modules.geometric_layers import geometric_layers
-from nasturtium.modules.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph, GraphLayer
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.constraints import Rule

@@ -9,8 +9,8 @@ a difference, so 3,969 of the networks are different; canonical forms tell them 
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.blocks.mbconv import classifier, conv_block, inverted, residual
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.mbconv import classifier, conv_block, inverted, residual
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture

@@ -25,7 +25,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import current
 from nasturtium.modules.example import random_images
-from nasturtium.modules.growing_network import GrowingNetwork, require_growing
+from nasturtium.modules.growth.growing_network import GrowingNetwork, require_growing
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.structure import Block, Structure, structure_of, without_settings
@@ -34,8 +34,8 @@ from nasturtium.spaces.base import require_image, space
 STEPS = 10
 NO_SUPERNET = (
     "an unbounded space has no network that holds all its candidates, so weights can't be shared; train a"
-    " network and let larger ones inherit its weights with nasturtium.modules.growing_network.grow, or use a"
-    " method that trains each architecture, such as random"
+    " network and let larger ones inherit its weights with nasturtium.grow, or use a method that trains each"
+    " architecture, such as random"
 )
 
 

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.dims import Dim, derived
-from nasturtium.modules.mbconv import (
+from nasturtium.modules.blocks.mbconv import (
     Activation,
     classifier,
     conv_block,
@@ -23,9 +21,11 @@ from nasturtium.modules.mbconv import (
     round_channels,
     strides,
 )
+from nasturtium.modules.blocks.squeeze_excite import SqueezeExcite
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.resize import Resize
-from nasturtium.modules.squeeze_excite import SqueezeExcite
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.spaces.base import require_image, space

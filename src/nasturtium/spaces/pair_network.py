@@ -14,12 +14,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError, did_you_mean
-from nasturtium.modules.backbone import PairedOutputs
+from nasturtium.modules.blocks.backbone import PairedOutputs
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.joined import Output
+from nasturtium.modules.cells.joined import Output
+from nasturtium.modules.cells.pair_cell import SIDES, LooseEnds, PairCell, input_of, pair_graph
 from nasturtium.modules.nasnet_ops import PAIR_OPS
 from nasturtium.modules.ops import FactorizedReduce, batch_norm
-from nasturtium.modules.pair_cell import SIDES, LooseEnds, PairCell, input_of, pair_graph
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.decision import Value

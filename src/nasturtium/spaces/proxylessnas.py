@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.mbconv import (
+from nasturtium.modules.blocks.mbconv import (
     classifier,
     conv_block,
     inverted,
@@ -19,6 +18,7 @@ from nasturtium.modules.mbconv import (
     round_channels,
     strides,
 )
+from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.one_of import OneOf
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Option

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Node
+from nasturtium.modules.cells.cell import Node
 from nasturtium.modules.edge import Edge
 from nasturtium.modules.ops import FactorizedReduce, ReLUConvBN, Zero
 from nasturtium.space.architecture import Architecture

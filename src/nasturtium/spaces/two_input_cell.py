@@ -11,7 +11,7 @@ the stage twice, the second what comes in and the first's output.
 from torch import Tensor, nn
 
 from nasturtium.modules.blueprint import Blueprint
-from nasturtium.modules.cell import Cell
+from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.ops import OPS
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels

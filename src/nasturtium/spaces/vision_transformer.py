@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.attention import DotProduct, RelativeDotProduct
+from nasturtium.modules.blocks.attention import DotProduct, RelativeDotProduct
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.elastic.attention import Attention

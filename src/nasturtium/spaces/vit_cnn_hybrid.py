@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.attention import DotProduct
+from nasturtium.modules.blocks.attention import DotProduct
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.switch import Switch

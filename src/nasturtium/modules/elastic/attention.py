@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.attention import DotProduct
+from nasturtium.modules.blocks.attention import DotProduct
 from nasturtium.modules.dims import Own, derived, dims_of, evaluate
 from nasturtium.modules.elastic.base import ElasticLayer, chosen
 from nasturtium.modules.elastic.linear import ElasticLinear

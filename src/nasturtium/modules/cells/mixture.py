@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nasturtium.modules.cells.depthwise import depthwise
 from nasturtium.modules.choice import add
-from nasturtium.modules.depthwise import depthwise
 
 # act on each channel alone and hold no parameters
 _FIXED = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Hardswish, nn.Tanh, nn.Sigmoid, nn.MaxPool2d, nn.AvgPool2d)

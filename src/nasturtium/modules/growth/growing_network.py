@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules import morphism
-from nasturtium.modules.morphism import Replication
+from nasturtium.modules.growth import morphism
+from nasturtium.modules.growth.morphism import Replication
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.moves import AddBranch, AddSkip, Deepen, GrowKernel, Move, Widen
 from nasturtium.space.structure import Block, Place, Structure

@@ -7,7 +7,7 @@ decides by values and shapes what runs.
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.graph_layers import Alone, GraphLayer
+from nasturtium.modules.blocks.graph_layers import Alone, GraphLayer
 
 
 def geometric_layers(heads: int) -> dict[str, GraphLayer]:

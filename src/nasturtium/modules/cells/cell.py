@@ -6,9 +6,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from nasturtium.modules.cells.mixture import Lane, lane, spread
 from nasturtium.modules.choice import Choice, Gate, add, current
 from nasturtium.modules.edge import Edge, OpFactory
-from nasturtium.modules.mixture import Lane, lane, spread
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, members

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.growing_network import GrowingNetwork
+from nasturtium.modules.growth.growing_network import GrowingNetwork
 from nasturtium.space.structure import Block, Structure
 
 Layer = TypeVar("Layer", bound=nn.Module)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from nasturtium.modules.cell import DropPath
+from nasturtium.modules.cells.cell import DropPath
+from nasturtium.modules.cells.joined import Join
 from nasturtium.modules.choice import Choice, current, mix, wanted
-from nasturtium.modules.joined import Join
 from nasturtium.modules.nasnet_ops import PairOp, skip_connect
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels
