@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from trained_norms import as_trained
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.derive import derive
@@ -10,6 +9,7 @@ from nasturtium.modules.shortcut import Residual
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.chain import chain
+from trained_norms import as_trained
 
 FILTERING = {"filters": 4, "activation": "mish", "skip": "no", "pool": "none"}
 SMALL = {"channels": 2, "layers": 3}

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from trained_norms import as_trained
 
 from nasturtium.core.errors import UsageError
 from nasturtium.hardware.meters import count_parameters
@@ -10,6 +9,7 @@ from nasturtium.modules.derive import derive
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.vit_cnn_hybrid import BOSSNET_T0, STRIDES, from_encoding, to_encoding, vit_cnn_hybrid
+from trained_norms import as_trained
 
 IMAGES = (3, 224, 224)
 
