@@ -3,9 +3,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from module_examples import BLUEPRINTS, images
 from torch import nn
 
+from module_examples import BLUEPRINTS, images
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.dims import Dim

@@ -4,9 +4,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from module_examples import BLUEPRINTS, images, nested
 from torch import nn
 
+from module_examples import BLUEPRINTS, images, nested
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice, Undecided

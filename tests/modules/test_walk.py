@@ -1,9 +1,9 @@
 import re
 
 import pytest
-from module_examples import BLUEPRINTS
 from torch import nn
 
+from module_examples import BLUEPRINTS
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Cell

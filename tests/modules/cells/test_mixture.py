@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nasturtium.modules import depthwise as module
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.cells import depthwise as module
 from nasturtium.modules.cells.cell import Cell, Node
 from nasturtium.modules.cells.depthwise import depthwise
 from nasturtium.modules.choice import add

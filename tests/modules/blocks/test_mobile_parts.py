@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 import torch
-from module_examples import images
 from torch import nn
 
+from module_examples import images
 from nasturtium.modules.blocks.mbconv import conv_block, inverted, residual, round_channels, strides
 from nasturtium.modules.blocks.squeeze_excite import SqueezeExcite
 from nasturtium.modules.blueprint import Blueprint
