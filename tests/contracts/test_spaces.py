@@ -147,7 +147,7 @@ def test_a_path_of_the_supernet_learns(bounded):
 
 def test_a_mixture_runs_or_says_why_not(bounded):
     if not bounded.mixes:
-        with pytest.raises(UsageError, match="needs one option of '.*use a method that runs one path"):
+        with pytest.raises(UsageError, match="needs one option of '"):
             Supernet(bounded, Softmax(), seed=2)
         return
     supernet = Supernet(bounded, Softmax(), seed=2)

@@ -21,6 +21,10 @@ class UsageError(NasturtiumError, ValueError):
     exit_code = 2
 
 
+class CannotRelax(UsageError):
+    """A space that a method based on mixtures cannot search; others may."""
+
+
 class DataError(NasturtiumError, ValueError):
     """The data can't be used: unreadable images, too few of a class, sizes that differ."""
 

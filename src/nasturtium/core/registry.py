@@ -6,7 +6,7 @@ other people's packages (group `nasturtium.<room>`), so a new thing is one new f
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -23,6 +23,7 @@ class Info:
     name: str
     summary: str
     paper: str = ""
+    abilities: frozenset[str] = frozenset()
 
 
 class Registry(Generic[T]):
@@ -34,7 +35,9 @@ class Registry(Generic[T]):
         self._entries: dict[str, tuple[Info, T, str]] = {}
         self._discovered = False
 
-    def register(self, name: str, *, summary: str, paper: str = "", place: str = "") -> Callable[[T], T]:
+    def register(
+        self, name: str, *, summary: str, paper: str = "", abilities: Iterable[str] = (), place: str = ""
+    ) -> Callable[[T], T]:
         """Decorator that enters a thing under `name`; `place` is where it is defined, if it can't tell.
 
         A name used twice is a `ValueError` naming both places.
@@ -45,7 +48,7 @@ class Registry(Generic[T]):
             known = self._entries.get(name)
             if known is not None and known[2] != at:
                 raise ValueError(f"{self._noun} {name!r} is registered twice: by {known[2]} and by {at}")
-            self._entries[name] = (Info(name, summary, paper), thing, at)
+            self._entries[name] = (Info(name, summary, paper, frozenset(abilities)), thing, at)
             return thing
 
         return enter

@@ -51,3 +51,11 @@ class Stage(Protocol):
 Method = Callable[[Task], Sequence[Stage]]
 
 METHODS: Registry[Method] = Registry("methods", "method")
+"""Each has one of the abilities `mixture` (runs several options of a decision at once), `path` (trains single
+paths of a supernet) and `training` (trains each architecture by itself), which decide what it can search.
+"""
+
+
+def able(ability: str) -> str:
+    """The methods with an ability, for an error message."""
+    return ", ".join(name for name in METHODS.names() if ability in METHODS.info(name).abilities)

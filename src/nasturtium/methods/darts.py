@@ -12,13 +12,20 @@ from nasturtium.oneshot.relaxations.softmax import Softmax
 PAPER = "https://arxiv.org/abs/1806.09055"
 
 
-@METHODS.register("darts", summary="gradient descent on a mixture of operations, first order", paper=PAPER)
+@METHODS.register(
+    "darts",
+    summary="gradient descent on a mixture of operations",
+    paper=PAPER,
+    abilities=["mixture"],
+)
 def darts(task: Task) -> list[Stage]:
     """Weights and architecture take turns; the weights count as the best ones."""
     return paced(GradientSearch(task, Softmax(), FirstOrder()))
 
 
-@METHODS.register("darts-2nd", summary="DARTS through one virtual step of the weights", paper=PAPER)
+@METHODS.register(
+    "darts-2nd", summary="DARTS through one virtual step of the weights", paper=PAPER, abilities=["mixture"]
+)
 def darts_2nd(task: Task) -> list[Stage]:
     """As `darts`, but the architecture's gradient looks through one step of the weights' optimiser."""
     return paced(GradientSearch(task, Softmax(), SecondOrder()))

@@ -4,15 +4,16 @@ A supernet, a relaxation, alternating updates, a derived architecture.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.core.seeds import seed_for
-from nasturtium.methods.base import Json, Task
+from nasturtium.methods.base import Json, Task, able
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings
+from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Penalty
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
@@ -25,11 +26,23 @@ LONG_SEARCH = 10_000  # steps from which on the authors' step size for the archi
 
 
 class GradientSearch:
-    """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch."""
+    """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch.
+
+    `arch_step` and `penalties` are as in `Bilevel`; `defaults` are the method's own search settings, which a
+    person may change. Raises `CannotRelax` for a space that the relaxation can't search.
+    """
 
     name = "search"
 
-    def __init__(self, task: Task, relaxation: Relaxation, arch_step: ArchStep) -> None:
+    def __init__(
+        self,
+        task: Task,
+        relaxation: Relaxation,
+        arch_step: ArchStep | None,
+        *,
+        penalties: Sequence[Penalty] = (),
+        defaults: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         if task.budget.unit == "trials":
             raise UsageError(
                 "a gradient search has no trials: give its budget as time ('10m') or as '20 epochs'"
@@ -39,13 +52,27 @@ class GradientSearch:
         self._task = task
         self._relaxation = relaxation
         self._arch_step = arch_step
-        self._settings = BilevelSettings.parse({"mirror": task.mirror, **task.searching})
+        self._penalties = penalties
+        self._settings = BilevelSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
         self._bilevel(self._settings)  # what can't be searched is refused before anything is spent
 
     def _bilevel(self, settings: BilevelSettings) -> Bilevel:
         task = self._task
-        supernet = Supernet(task.blueprint, self._relaxation, seed=seed_for(task.seed, "supernet"))
-        return Bilevel(supernet, self._arch_step, settings, fabric=task.fabric, seed=task.seed)
+        try:
+            supernet = Supernet(task.blueprint, self._relaxation, seed=seed_for(task.seed, "supernet"))
+        except CannotRelax as error:
+            raise CannotRelax(
+                f"{error}; methods that run one path at a time can search this space ({able('path')}), as can"
+                f" those that train each architecture ({able('training')})"
+            ) from None
+        return Bilevel(
+            supernet,
+            self._arch_step,
+            settings,
+            fabric=task.fabric,
+            seed=task.seed,
+            penalties=self._penalties,
+        )
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The derived architecture and the curve of the search."""

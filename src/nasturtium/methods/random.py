@@ -9,7 +9,10 @@ from nasturtium.strategies.random import RandomSearch
 
 
 @METHODS.register(
-    "random", summary="sample, train briefly, keep the best", paper="https://arxiv.org/abs/1902.07638"
+    "random",
+    summary="sample, train briefly, keep the best",
+    paper="https://arxiv.org/abs/1902.07638",
+    abilities=["training"],
 )
 def random(task: Task) -> list[Stage]:
     """Uniform over architectures, each trained for a few epochs on the search split."""

@@ -1,6 +1,6 @@
 """The one definition of a search space: a function that makes a network with choices in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -14,7 +14,7 @@ from nasturtium.modules.walk import space_of
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph
 from nasturtium.space.constraints import Constraint
-from nasturtium.space.decision import Decision
+from nasturtium.space.decision import Decision, Option
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.search_space import SearchSpace
 
@@ -26,6 +26,8 @@ class Blueprint:
     decisions together. `notation` writes an architecture as its field does, `graphs` tells its cells where
     decision names don't (see `cell_graphs`), `example` makes a batch of inputs. `points` are architectures
     known by name, such as those that a paper found.
+
+    `kept` leaves the named decisions only some of their options.
 
     `space` is given where networks can't show it because they may grow without bound; `make` then builds the
     network of the architecture in `current()`, and raises `UsageError` where there is none. Such a space
@@ -43,6 +45,7 @@ class Blueprint:
         example: Example | None = None,
         points: Mapping[str, Architecture] | None = None,
         space: GrowingSpace | None = None,
+        kept: Mapping[str, Collection[Option]] | None = None,
     ) -> None:
         if space is not None and (constraints or graphs):
             raise UsageError("a space that is given has its own constraints and graphs")
@@ -54,6 +57,11 @@ class Blueprint:
         self._settings = tuple(settings)
         self._constraints = tuple(constraints)
         self._given = space
+        self._kept = dict(kept or {})
+
+    def restrict(self, kept: Mapping[str, Collection[Option]]) -> "Blueprint":
+        """The same network, of whose decisions those named in `kept` have only these options left."""
+        return self._changed(kept={**self._kept, **kept})
 
     def with_settings(self, settings: Sequence[Decision]) -> "Blueprint":
         """The same network, searched jointly with more training settings."""
@@ -64,7 +72,11 @@ class Blueprint:
         return self._changed(example=example)
 
     def _changed(
-        self, *, settings: Sequence[Decision] | None = None, example: Example | None = None
+        self,
+        *,
+        settings: Sequence[Decision] | None = None,
+        example: Example | None = None,
+        kept: Mapping[str, Collection[Option]] | None = None,
     ) -> "Blueprint":
         return Blueprint(
             self.make,
@@ -75,6 +87,7 @@ class Blueprint:
             example=example or self.example,
             points=self.points,
             space=self._given,
+            kept=self._kept if kept is None else kept,
         )
 
     def inputs(self, batch: int, seed: int = 0) -> tuple[Tensor, ...]:
@@ -95,7 +108,7 @@ class Blueprint:
             raise UsageError(
                 "this network has no choices in it: put a OneOf, Repeat, Cell or elastic layer into it"
             )
-        return space
+        return space.restrict(self._kept) if self._kept else space
 
     @cached_property
     def _outline(self) -> nn.Module:

@@ -65,9 +65,13 @@ class SecondOrder:
         """Weights, momentum and BatchNorm statistics are left as they are."""
         weights: dict[str, Tensor] = dict(supernet.net.named_parameters("net"))
         alphas = dict(supernet.alphas.items())
+        assert supernet.relaxation is not None
+        generator = supernet.relaxation.generator
+        draws = generator.get_state()
         buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
 
         def loss_at(values: dict[str, Tensor], batch: Batch) -> Tensor:
+            generator.set_state(draws)  # all passes draw the same gates
             return loss(functional_call(supernet, {**values, **buffers}, (batch[0],)), batch[1])
 
         step = _gradients(loss_at(weights, train), weights, graph=self.exact)

@@ -1,7 +1,8 @@
 """Alternating bilevel optimisation of architecture parameters and weights, as in DARTS."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -13,35 +14,36 @@ from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
-from nasturtium.core.settings import Settings
 from nasturtium.oneshot.arch_step import ArchStep, Batch
+from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, channels_last, run_epochs
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
-from nasturtium.training.augment import Augment, Batches
+from nasturtium.training.augment import Batches
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import split_output
 from nasturtium.training.normalise import Normalise
 from nasturtium.training.schedule import cosine
 
+LOOK_EVERY = 10  # steps between two looks at a search-valid batch that teaches nothing
 
-class BilevelSettings(Settings):
+Penalty = Callable[[Tensor, Supernet, float], Tensor]
+"""The architecture's loss, made of the loss of a batch, the supernet, and the share of the search that is
+over.
+"""
+
+
+class BilevelSettings(WeightSettings):
     """Defaults are those of the DARTS authors on CIFAR-10; the number of epochs comes from the budget."""
 
-    what = "search settings"
-
-    epochs: int = Field(50, ge=1, description="passes over the search-train split")
     batch_size: int = Field(64, ge=2, description="images in a step, from each of the two splits")
-    learning_rate: float = Field(0.025, gt=0, le=10, description="first step size of the weights")
-    learning_rate_end: float = Field(0.001, ge=0, le=10, description="step size at the end of the cosine")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of the weights' SGD")
-    weight_decay: float = Field(3e-4, ge=0, le=1, description="L2 penalty on the weights")
-    gradient_clip: float = Field(5.0, gt=0, description="highest L2 norm of the weights' gradient")
     alpha_learning_rate: float = Field(3e-4, gt=0, le=10, description="step size of the architecture's Adam")
     alpha_weight_decay: float = Field(1e-3, ge=0, le=1, description="L2 penalty on architecture parameters")
-    crop_padding: int = Field(0, ge=0, description="pixels an image may be shifted by")
-    mirror: bool = Field(False, description="whether images are mirrored half of the time")
+    alpha_momentum: float = Field(0.5, ge=0, lt=1, description="first beta of the architecture's Adam")
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="share of the epochs, at the beginning, that train only the weights"
+    )
 
 
 @dataclass(frozen=True)
@@ -57,24 +59,35 @@ class Bilevel:
     """Per step one update of the architecture on a search-valid batch, then one of the weights on a
     search-train batch.
 
-    Same seed, same machine: same result, also when interrupted and resumed from `checkpoints`.
+    `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties` change the
+    architecture's loss, one after the other. Same seed, same machine: same result, also when interrupted and
+    resumed from `checkpoints`. Raises `CannotRelax` where the supernet can't rank options.
     """
 
     def __init__(
-        self, supernet: Supernet, arch_step: ArchStep, settings: BilevelSettings, *, fabric: Fabric, seed: int
+        self,
+        supernet: Supernet,
+        arch_step: ArchStep | None,
+        settings: BilevelSettings,
+        *,
+        fabric: Fabric,
+        seed: int,
+        penalties: Sequence[Penalty] = (),
     ) -> None:
+        supernet.require_ranks()
         self._supernet = supernet.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._arch_step = arch_step
         self._settings = settings
         self._fabric = fabric
         self._seed = seed
+        self._penalties = penalties
         self._sgd = torch.optim.SGD(
             supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
         )
         self._adam = torch.optim.Adam(
             supernet.alphas.values(),
             settings.alpha_learning_rate,
-            betas=(0.5, 0.999),
+            betas=(settings.alpha_momentum, 0.999),
             weight_decay=settings.alpha_weight_decay,
         )
 
@@ -85,131 +98,151 @@ class Bilevel:
         *,
         steps: int | None = None,
         checkpoints: Checkpoints | None = None,
-        on_epoch: Callable[[SearchEpoch], None] = lambda _: None,
+        on_epoch: OnEpoch = lambda _: None,
     ) -> Found:
         """Search for the settings' number of epochs, of `steps` steps each (None: one pass over `train`).
 
         `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
         again. Raises `Diverged` if a loss is not finite.
         """
-        loaders = self._loaders(train, valid, steps)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_for(self._seed, "bilevel"))
-            curve = self._resume(checkpoints, loaders)
-            for epoch in curve:
-                on_epoch(epoch)
-            for number in range(len(curve) + 1, self._settings.epochs + 1):
-                curve.append(self._epoch(number, loaders, len(train)))
-                if checkpoints is not None:
-                    checkpoints.save(number, self._state(curve, loaders))
-                on_epoch(curve[-1])
+        self._images = len(train)
+        self._train, self._valid = self._loaders(train, valid, steps)
+        curve = run_epochs(
+            self,
+            self._settings.epochs,
+            seed=seed_for(self._seed, "bilevel"),
+            checkpoints=checkpoints,
+            on_epoch=on_epoch,
+        )
         cost = sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
         return Found(self._supernet.architecture(), tuple(curve), cost)
 
     def _loaders(self, train: ImageSet, valid: ImageSet, steps: int | None) -> tuple[Batches, Batches]:
         normalise = Normalise.measured(train)
-        settings = self._settings
 
-        def batches(name: str, images: ImageSet, steps: int | None) -> Batches:
-            return Batches(
+        def loader(name: str, images: ImageSet, steps: int | None) -> Batches:
+            return batches(
                 images,
-                settings.batch_size,
-                generator=torch.Generator().manual_seed(seed_for(self._seed, "bilevel", name)),
-                augment=Augment(crop_padding=settings.crop_padding, mirror=settings.mirror),
+                self._settings,
                 normalise=normalise,
+                seed=seed_for(self._seed, "bilevel", name),
                 device=self._fabric.device,
                 steps=steps,
             )
 
-        first = batches("train", train, steps)
-        return first, batches("valid", valid, len(first))
+        first = loader("train", train, steps)
+        return first, loader("valid", valid, len(first))
 
-    def _epoch(self, number: int, loaders: tuple[Batches, Batches], images: int) -> SearchEpoch:
+    def epoch(self, number: int) -> SearchEpoch:
+        """One epoch; raises `Diverged`."""
         settings, began = self._settings, perf_counter()
-        rate = cosine(number - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end)
-        self._sgd.param_groups[0]["lr"] = rate
+        self._sgd.param_groups[0]["lr"] = cosine(
+            number - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end
+        )
+        self._progress = (number - 1) / max(settings.epochs - 1, 1)
+        assert self._supernet.relaxation is not None
+        self._supernet.relaxation.anneal(self._progress)
         self._supernet.train()
-        rows, samples = [], 0
-        for train, valid in zip(
-            map(_channels_last, loaders[0]), map(_channels_last, loaders[1]), strict=True
-        ):
-            figures = torch.stack([*self._update_architecture(train, valid), *self._update_weights(train)])
-            rows.append(figures)
-            samples += len(train[1])
-            if not torch.isfinite(figures).all():
-                raise Diverged(
-                    f"the loss of the search became {figures[0]:g} (valid), {figures[2]:g} (train) in epoch"
-                    f" {number};"
-                    f" lower learning_rate (now {settings.learning_rate:g}) or alpha_learning_rate (now"
-                    f" {settings.alpha_learning_rate:g}). The state after the last whole epoch is saved."
+        warming = number <= settings.warmup * settings.epochs
+        cost, trained, looked = Cost(), [], []
+        pairs = zip(map(channels_last, self._train), map(channels_last, self._valid), strict=True)
+        for step, (train, valid) in enumerate(pairs):
+            if self._arch_step is not None and not warming:
+                looked.append(self._update_architecture(self._arch_step, train, valid))
+                cost += Cost(
+                    forward=self._arch_step.passes, backward=self._arch_step.passes, samples=len(valid[1])
                 )
-        passes = len(rows) * (1 + self._arch_step.passes)
-        cost = Cost(perf_counter() - began, passes, passes, 2 * samples, samples / images)
-        valid_loss, valid_accuracy, train_loss, train_accuracy = torch.stack(rows).mean(dim=0).tolist()
+            elif step % LOOK_EVERY == 0:
+                looked.append(self._look(valid))
+                cost += Cost(forward=1)
+            trained.append(self._update_weights(train, both=self._arch_step is None and not warming))
+            cost += Cost(forward=1, backward=1, samples=len(train[1]), epochs=len(train[1]) / self._images)
+            self._refuse_infinite(number, looked[-1], trained[-1])
+        cost += Cost(seconds=perf_counter() - began)
+        valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
+        train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
         probabilities = {name: p.tolist() for name, p in self._supernet.probabilities().items()}
         return SearchEpoch(
             number, train_loss, train_accuracy, valid_loss, valid_accuracy, probabilities, cost.to_dict()
         )
 
-    def _update_architecture(self, train: Batch, valid: Batch) -> tuple[Tensor, Tensor]:
+    def _refuse_infinite(self, number: int, valid: Tensor, train: Tensor) -> None:
+        if not torch.isfinite(torch.cat([valid, train])).all():
+            settings = self._settings
+            raise Diverged(
+                f"the loss of the search became {valid[0]:g} (valid), {train[0]:g} (train) in epoch {number};"
+                f" lower learning_rate (now {settings.learning_rate:g}) or alpha_learning_rate (now"
+                f" {settings.alpha_learning_rate:g}). The state after the last whole epoch is saved."
+            )
+
+    def _update_architecture(self, arch_step: ArchStep, train: Batch, valid: Batch) -> Tensor:
         """One step of Adam on α; returns loss and accuracy on the validation batch."""
-        seen: list[tuple[Tensor, Tensor]] = []
+        seen: list[Tensor] = []
 
         def loss(output: Any, labels: Tensor) -> Tensor:
             logits, _ = split_output(output)
             value = F.cross_entropy(logits, labels)
-            if labels is valid[1]:
-                seen.append((value.detach(), _accuracy(logits, labels)))
-            return value
+            if labels is not valid[1]:
+                return value
+            seen.append(torch.stack([value.detach(), accuracy(logits, labels)]))
+            return self._penalised(value)
 
         with self._fabric.autocast():
-            gradients = self._arch_step.gradient(self._supernet, train, valid, loss, self._sgd)
+            gradients = arch_step.gradient(self._supernet, train, valid, loss, self._sgd)
         for name, gradient in gradients.items():
             self._supernet.alphas[name].grad = gradient
-        self._adam.step()
+        self._step_architecture()
         return seen[0]
 
-    def _update_weights(self, train: Batch) -> tuple[Tensor, Tensor]:
-        """One step of SGD on the weights; returns loss and accuracy on the training batch."""
+    def _penalised(self, loss: Tensor) -> Tensor:
+        for penalty in self._penalties:
+            loss = penalty(loss, self._supernet, self._progress)
+        return loss
+
+    def _step_architecture(self) -> None:
+        self._adam.step()
+        assert self._supernet.relaxation is not None
+        self._supernet.relaxation.settle(dict(self._supernet.alphas.items()))
+
+    def _look(self, valid: Batch) -> Tensor:
+        """Loss and accuracy on a validation batch that nothing learns from."""
+        x, y = valid
+        with torch.no_grad(), self._supernet.fixed_alphas(), self._fabric.autocast():
+            logits, _ = split_output(self._supernet(x))
+            return torch.stack([F.cross_entropy(logits, y), accuracy(logits, y)])
+
+    def _update_weights(self, train: Batch, *, both: bool) -> Tensor:
+        """One step of SGD on the weights, and of Adam on α by the same backward pass if `both`; returns loss
+        and accuracy on the training batch.
+        """
         x, y = train
         weights = self._supernet.weights()
-        self._sgd.zero_grad()
-        with self._fabric.autocast():
+        alphas = list(self._supernet.alphas.values()) if both else []
+        for parameter in (*weights, *alphas):
+            parameter.grad = None
+        with nullcontext() if both else self._supernet.fixed_alphas(), self._fabric.autocast():
             logits, _ = split_output(self._supernet(x))
             loss = F.cross_entropy(logits, y)
-        loss.backward(inputs=weights)
+            (self._penalised(loss) if both else loss).backward(inputs=[*weights, *alphas])
         torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
         self._sgd.step()
-        return loss.detach(), _accuracy(logits, y)
+        if both:
+            self._step_architecture()
+        return torch.stack([loss.detach(), accuracy(logits, y)])
 
-    def _state(self, curve: list[SearchEpoch], loaders: tuple[Batches, Batches]) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
         return {
             "supernet": self._supernet.state_dict(),
             "sgd": self._sgd.state_dict(),
             "adam": self._adam.state_dict(),
-            "loaders": [loader.state for loader in loaders],
-            "random": torch.get_rng_state(),
-            "curve": [asdict(epoch) for epoch in curve],
+            "loaders": [self._train.state, self._valid.state],
         }
 
-    def _resume(self, checkpoints: Checkpoints | None, loaders: tuple[Batches, Batches]) -> list[SearchEpoch]:
-        found = checkpoints.latest() if checkpoints is not None else None
-        if found is None:
-            return []
-        _, state = found
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
         self._supernet.load_state_dict(state["supernet"])
         self._sgd.load_state_dict(state["sgd"])
         self._adam.load_state_dict(state["adam"])
-        for loader, stood in zip(loaders, state["loaders"], strict=True):
+        for loader, stood in zip((self._train, self._valid), state["loaders"], strict=True):
             loader.load_state(stood)
-        torch.set_rng_state(state["random"])
-        return [SearchEpoch(**epoch) for epoch in state["curve"]]
-
-
-def _channels_last(batch: Batch) -> Batch:
-    x, y = batch
-    return x.contiguous(memory_format=torch.channels_last), y
-
-
-def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits.detach().argmax(dim=1) == labels).float().mean()

@@ -1,11 +1,13 @@
 """The supernet: every candidate of a space in one network, with shared weights."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
 from nasturtium.oneshot.relaxations.base import Relaxation
@@ -13,14 +15,17 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision, members
 from nasturtium.space.discretize import discretize
 
+GateFilter = Callable[[Decision, Gate], Gate]
+
 
 class Supernet(nn.Module):
     """The network of a blueprint with all its candidates, run through gates.
 
     With a `relaxation` it owns one row of architecture parameters per decision *name* (`alphas`), so all
-    sites of a name share it. `activate` runs a single path instead. Raises `UsageError` if the space has
-    decisions that no module makes (training settings), or layers that cannot take part in the relaxation's
-    mixture.
+    sites of a name share it. `activate` runs a single path instead. What `filters` make of a relaxation's
+    gate is what runs; a position in it counts the options of the blueprint's space. Raises `UsageError` if
+    the space has decisions that no module makes (training settings), `CannotRelax` for choices that cannot
+    take part in the relaxation's mixture.
     """
 
     def __init__(self, blueprint: Blueprint, relaxation: Relaxation | None = None, *, seed: int = 0) -> None:
@@ -33,9 +38,13 @@ class Supernet(nn.Module):
             self.net = blueprint.make()
         self.relaxation = relaxation
         self.alphas = nn.ParameterDict()
+        self.filters: list[GateFilter] = []
         self._path: Architecture | None = None
-        self._decisions = self._collect()
+        self._everything = self._collect()
+        # without the options that the blueprint's space leaves out
+        self._decisions = {name: self.space.decisions[name] for name in self._everything}
         if relaxation is not None:
+            relaxation.generator.manual_seed(seed)
             self._add_alphas(relaxation, torch.Generator().manual_seed(seed))
             self._refuse_mixtures(relaxation)
         self._connect()
@@ -64,13 +73,36 @@ class Supernet(nn.Module):
     def _refuse_mixtures(self, relaxation: Relaxation) -> None:
         for choice in self._choices():
             for decision in choice.decisions():
-                at_once = len(relaxation.gate(decision, self._alpha(decision.name)).index)
-                if at_once > 1 and not choice.runs_mixtures:
-                    raise UsageError(
-                        f"{type(choice).__name__} needs one option of {decision.name!r} but would get a"
-                        f" mixture of {at_once}; use a method that runs one path at a time, or one that"
-                        " trains each architecture, such as random"
+                kept = self._decisions[decision.name]
+                gate = relaxation.gate(kept, self._alpha(kept.name))
+                if choice.runs_mixtures or len(kept.options) == 1:
+                    continue
+                if len(gate.index) > 1:
+                    raise CannotRelax(
+                        f"{type(choice).__name__} needs one option of {kept.name!r} but would get a mixture"
+                        f" of {len(gate.index)}"
                     )
+                if gate.weight is not None:
+                    raise CannotRelax(
+                        f"{type(choice).__name__} takes no weights, so that {kept.name!r} would not learn"
+                        " which option is best"
+                    )
+
+    def require_ranks(self) -> None:
+        """Raise `CannotRelax` for a k-of-n decision that neither has parameters nor switches on decisions
+        that do: a search could not tell which of its options are best.
+        """
+        for decision in self._decisions.values():
+            below = (
+                child
+                for child, condition in self.space.conditions.items()
+                if child in self.alphas and any(w.decision == decision.name for c in condition for w in c)
+            )
+            if decision.k < len(decision.options) and decision.name not in self.alphas and not any(below):
+                raise CannotRelax(
+                    f"{type(self.relaxation).__name__} has no parameters for {decision.name!r}, which chooses"
+                    f" {decision.k} of {len(decision.options)}, and nothing below it could rank its options"
+                )
 
     def _choices(self) -> list[Choice]:
         return [module for module in self.net.modules() if isinstance(module, Choice)]
@@ -84,6 +116,15 @@ class Supernet(nn.Module):
         """The shared weights, without architecture parameters."""
         return list(self.net.parameters())
 
+    @contextmanager
+    def fixed_alphas(self) -> Iterator[None]:
+        """Inside, architecture parameters get no gradient, and sampled gates may run fewer options."""
+        self.alphas.requires_grad_(False)
+        try:
+            yield
+        finally:
+            self.alphas.requires_grad_(True)
+
     def activate(self, arch: Architecture | None) -> None:
         """Run only the path of `arch` from now on; None: the relaxation's mixture again."""
         self._path = None if arch is None else self.space.validate(arch)
@@ -96,10 +137,19 @@ class Supernet(nn.Module):
 
     def _gates(self) -> dict[str, Gate]:
         if self._path is not None:
-            return {name: _positions(self._decisions[name], self._path) for name in self._path}
+            return {name: _positions(self._everything[name], self._path) for name in self._path}
         if self.relaxation is None:
             return {}
-        return {name: self.relaxation.gate(d, self._alpha(name)) for name, d in self._decisions.items()}
+        return {name: self._relaxed(self.relaxation, d) for name, d in self._decisions.items()}
+
+    def _relaxed(self, relaxation: Relaxation, decision: Decision) -> Gate:
+        gate = relaxation.gate(decision, self._alpha(decision.name))
+        for change in self.filters:
+            gate = change(decision, gate)
+        everything = self._everything[decision.name]
+        if everything is decision or everything.options == decision.options:
+            return gate
+        return Gate(tuple(everything.options.index(decision.options[i]) for i in gate.index), gate.weight)
 
     def _alpha(self, name: str) -> Tensor | None:
         return self.alphas.get(name)

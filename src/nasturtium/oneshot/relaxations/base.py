@@ -1,6 +1,7 @@
 """A relaxation turns a decision and its row of architecture parameters into a gate."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,14 @@ class Relaxation(nn.Module, ABC):
 
     `null` adds a candidate that outputs zero wherever the space allows one (`Edge(null=True)`): its parameter
     is the last of the row, it takes probability from the others, and it is never run nor derived.
+    Whatever is drawn comes from `generator`, which a supernet seeds and checkpoints keep.
     """
 
     null = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
 
     @abstractmethod
     def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
@@ -27,7 +33,11 @@ class Relaxation(nn.Module, ABC):
 
     @abstractmethod
     def gate(self, decision: Decision, alpha: Tensor | None) -> Gate:
-        """Which options run in this forward pass, and with which weights; `alpha` is as `alpha()` made it."""
+        """Which options run in this forward pass, and with which weights; `alpha` is as `alpha()` made it.
+
+        Where `alpha` requires no gradient only the weights learn from this pass, so that options which run
+        for the sake of the architecture's gradient may be left out.
+        """
 
     @abstractmethod
     def probabilities(self, decision: Decision, alpha: Tensor) -> Tensor:
@@ -35,3 +45,17 @@ class Relaxation(nn.Module, ABC):
 
         With a zero candidate they add up to less than one.
         """
+
+    def anneal(self, progress: float) -> None:  # noqa: B027 (most have no schedule)
+        """Called before each epoch with the share of the search that is over: 0 at first, 1 in the last."""
+
+    def settle(self, alphas: Mapping[str, Tensor]) -> None:  # noqa: B027 (most leave the step as it is)
+        """Called after each step of the architecture's optimiser, to correct it in place."""
+
+    def get_extra_state(self) -> Tensor:
+        """The state of the generator."""
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on drawing where `state` was taken."""
+        self.generator.set_state(state)
