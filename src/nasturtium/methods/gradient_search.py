@@ -87,7 +87,7 @@ class GradientSearch:
             nonlocal best
             best = max(best, epoch.valid_accuracy)
             if epoch.epoch > known:
-                run.epoch(self.name, _figures(epoch), cost=Cost.from_dict(epoch.cost))
+                run.epoch(self.name, figures(epoch), cost=Cost.from_dict(epoch.cost))
             progress.advance(
                 epoch.epoch,
                 loss=epoch.train_loss,
@@ -134,7 +134,8 @@ class GradientSearch:
         return self._settings.model_copy(update=update)
 
 
-def _figures(epoch: SearchEpoch) -> Mapping[str, float]:
+def figures(epoch: SearchEpoch) -> Mapping[str, float]:
+    """The figures of an epoch, for the run's log."""
     return {
         "epoch": epoch.epoch,
         "train_loss": epoch.train_loss,

@@ -1,0 +1,176 @@
+"""Training the shared weights of a supernet along single paths."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional as F
+
+from nasturtium.core.errors import Diverged
+from nasturtium.core.seeds import seed_for
+from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, channels_last, run_epochs
+from nasturtium.oneshot.paths import PathSampler
+from nasturtium.oneshot.supernet import Supernet
+from nasturtium.problem.records import Cost, SearchEpoch
+from nasturtium.space.architecture import Architecture
+from nasturtium.training.augment import Batches
+from nasturtium.training.checkpoint import Checkpoints
+from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.evaluate import split_output
+from nasturtium.training.normalise import Normalise
+from nasturtium.training.schedule import cosine
+
+LOOK_EVERY = 10  # steps between two looks at a search-valid batch that teaches nothing
+
+
+class PathSettings(WeightSettings):
+    """Defaults are those of DARTS' weights; the number of epochs comes from the budget."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training of a supernet leaves behind, besides its weights."""
+
+    curve: tuple[SearchEpoch, ...]
+    cost: Cost
+
+
+class SinglePath:
+    """Per step the paths of `sampler`, one after the other; their summed gradients make one update of the
+    weights.
+
+    Same seed, same machine: same result, also when interrupted and resumed from `checkpoints`.
+    """
+
+    def __init__(
+        self, supernet: Supernet, sampler: PathSampler, settings: PathSettings, *, fabric: Fabric, seed: int
+    ) -> None:
+        self._supernet = supernet.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._sampler = sampler
+        self._settings = settings
+        self._fabric = fabric
+        self._seed = seed
+        self._rng = np.random.default_rng(seed_for(seed, "paths"))
+        self._sgd = torch.optim.SGD(
+            supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
+        )
+
+    def run(
+        self,
+        train: ImageSet,
+        valid: ImageSet,
+        *,
+        steps: int | None = None,
+        checkpoints: Checkpoints | None = None,
+        on_epoch: OnEpoch = lambda _: None,
+    ) -> Trained:
+        """Train for the settings' number of epochs, of `steps` steps each (None: one pass over `train`).
+
+        `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
+        again. Raises `Diverged` if a loss is not finite.
+        """
+        self._images = len(train)
+        normalise = Normalise.measured(train)
+        self._train, self._valid = (
+            self._loader(name, images, normalise, steps)
+            for name, images in (("train", train), ("valid", valid))
+        )
+        curve = run_epochs(
+            self,
+            self._settings.epochs,
+            seed=seed_for(self._seed, "single path"),
+            checkpoints=checkpoints,
+            on_epoch=on_epoch,
+        )
+        self._supernet.activate(None)
+        return Trained(tuple(curve), sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost()))
+
+    def _loader(self, name: str, images: ImageSet, normalise: Normalise, steps: int | None) -> Batches:
+        return batches(
+            images,
+            self._settings,
+            normalise=normalise,
+            seed=seed_for(self._seed, "single path", name),
+            device=self._fabric.device,
+            steps=steps,
+        )
+
+    def epoch(self, number: int) -> SearchEpoch:
+        """One epoch; raises `Diverged`."""
+        settings, began = self._settings, perf_counter()
+        self._sgd.param_groups[0]["lr"] = cosine(
+            number - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end
+        )
+        progress = (number - 1) / max(settings.epochs - 1, 1)
+        self._supernet.train()
+        cost, trained, looked = Cost(), [], []
+        valid = iter(self._valid)
+        for step, batch in enumerate(map(channels_last, self._train)):
+            paths = self._sampler.paths(self._rng, progress)
+            trained.append(self._update(paths, batch))
+            cost += Cost(
+                forward=len(paths),
+                backward=len(paths),
+                samples=len(paths) * len(batch[1]),
+                epochs=len(batch[1]) / self._images,
+            )
+            if step % LOOK_EVERY == 0:
+                looked.append(self._look(channels_last(next(valid))))
+                cost += Cost(forward=1)
+            if not torch.isfinite(trained[-1]).all():
+                raise Diverged(
+                    f"the loss of the supernet became {trained[-1][0]:g} in epoch {number}; lower"
+                    f" learning_rate (now {settings.learning_rate:g}). The state after the last whole epoch"
+                    " is saved."
+                )
+        cost += Cost(seconds=perf_counter() - began)
+        valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
+        train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
+        return SearchEpoch(number, train_loss, train_accuracy, valid_loss, valid_accuracy, {}, cost.to_dict())
+
+    def _update(self, paths: Sequence[Architecture], batch: tuple[Tensor, Tensor]) -> Tensor:
+        """One step of SGD by the summed gradients of `paths`; their mean loss and accuracy."""
+        x, y = batch
+        weights = self._supernet.weights()
+        self._sgd.zero_grad()
+        seen = []
+        for arch in paths:
+            self._supernet.activate(arch)
+            with self._fabric.autocast():
+                logits, _ = split_output(self._supernet(x))
+                loss = F.cross_entropy(logits, y)
+            loss.backward()
+            seen.append(torch.stack([loss.detach(), accuracy(logits, y)]))
+        torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
+        self._sgd.step()
+        return torch.stack(seen).mean(dim=0)
+
+    def _look(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Loss and accuracy of the last path on a validation batch that nothing learns from."""
+        x, y = batch
+        with torch.no_grad(), self._fabric.autocast():
+            logits, _ = split_output(self._supernet(x))
+            return torch.stack([F.cross_entropy(logits, y), accuracy(logits, y)])
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        return {
+            "supernet": self._supernet.state_dict(),
+            "sgd": self._sgd.state_dict(),
+            "loaders": [self._train.state, self._valid.state],
+            "paths": json.dumps(self._rng.bit_generator.state),  # its integers have 128 bits
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._supernet.load_state_dict(state["supernet"])
+        self._sgd.load_state_dict(state["sgd"])
+        for loader, stood in zip((self._train, self._valid), state["loaders"], strict=True):
+            loader.load_state(stood)
+        self._rng.bit_generator.state = json.loads(state["paths"])
