@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from nasturtium.core.errors import UsageError
+from nasturtium.oneshot.parallel import average, processes
 from nasturtium.oneshot.supernet import Supernet
 
 Batch = tuple[Tensor, Tensor]
@@ -95,11 +97,16 @@ class SecondOrder:
 
 
 def _gradients(loss: Tensor, at: dict[str, Tensor], *, graph: bool = False) -> dict[str, Tensor]:
-    """Gradients by name; zero where the loss does not depend on a tensor."""
+    """Gradients by name, averaged over all processes; zero where the loss does not depend on a tensor."""
+    if graph and processes() > 1:
+        raise UsageError("the exact second order works in one process; use its finite difference")
     found = torch.autograd.grad(loss, list(at.values()), create_graph=graph, allow_unused=True)
-    return {
+    gradients = {
         name: torch.zeros_like(x) if g is None else g for (name, x), g in zip(at.items(), found, strict=True)
     }
+    if not graph:
+        average(gradients.values())
+    return gradients
 
 
 def _step(optimizer: torch.optim.SGD, weight: Tensor, gradient: Tensor) -> Tensor:

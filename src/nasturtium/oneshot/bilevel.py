@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.arch_step import ArchStep, Batch
-from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, channels_last, run_epochs
+from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
+from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
@@ -37,7 +38,9 @@ over.
 class BilevelSettings(WeightSettings):
     """Defaults are those of the DARTS authors on CIFAR-10; the number of epochs comes from the budget."""
 
-    batch_size: int = Field(64, ge=2, description="images in a step, from each of the two splits")
+    batch_size: int = Field(
+        64, ge=2, description="images in a step of all processes, from each of the two splits"
+    )
     alpha_learning_rate: float = Field(3e-4, gt=0, le=10, description="step size of the architecture's Adam")
     alpha_weight_decay: float = Field(1e-3, ge=0, le=1, description="L2 penalty on architecture parameters")
     alpha_momentum: float = Field(0.5, ge=0, lt=1, description="first beta of the architecture's Adam")
@@ -145,7 +148,7 @@ class Bilevel:
         self._supernet.train()
         warming = number <= settings.warmup * settings.epochs
         cost, trained, looked = Cost(), [], []
-        pairs = zip(map(channels_last, self._train), map(channels_last, self._valid), strict=True)
+        pairs = zip(map(prepared, self._train), map(prepared, self._valid), strict=True)
         for step, (train, valid) in enumerate(pairs):
             if self._arch_step is not None and not warming:
                 looked.append(self._update_architecture(self._arch_step, train, valid))
@@ -158,6 +161,7 @@ class Bilevel:
             trained.append(self._update_weights(train, both=self._arch_step is None and not warming))
             cost += Cost(forward=1, backward=1, samples=len(train[1]), epochs=len(train[1]) / self._images)
             self._refuse_infinite(number, looked[-1], trained[-1])
+        self._supernet.average_statistics()
         cost += Cost(seconds=perf_counter() - began)
         valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
         train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
@@ -167,6 +171,7 @@ class Bilevel:
         )
 
     def _refuse_infinite(self, number: int, valid: Tensor, train: Tensor) -> None:
+        average([valid, train])  # so that all processes stop together
         if not torch.isfinite(torch.cat([valid, train])).all():
             settings = self._settings
             raise Diverged(
@@ -224,6 +229,7 @@ class Bilevel:
             logits, _ = split_output(self._supernet(x))
             loss = F.cross_entropy(logits, y)
             (self._penalised(loss) if both else loss).backward(inputs=[*weights, *alphas])
+        average(w.grad for w in [*weights, *alphas] if w.grad is not None)
         torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
         self._sgd.step()
         if both:

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nasturtium.core.settings import Settings
+from nasturtium.oneshot.parallel import leads, own_part, wait
 from nasturtium.problem.records import SearchEpoch
 from nasturtium.training.augment import Augment, Batches
 from nasturtium.training.checkpoint import Checkpoints
@@ -24,7 +25,7 @@ class WeightSettings(Settings):
     what = "search settings"
 
     epochs: int = Field(50, ge=1, description="passes over the search-train split")
-    batch_size: int = Field(64, ge=2, description="images in a step")
+    batch_size: int = Field(64, ge=2, description="images in a step, of all processes together")
     learning_rate: float = Field(0.025, gt=0, le=10, description="first step size of the weights")
     learning_rate_end: float = Field(0.001, ge=0, le=10, description="step size at the end of the cosine")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of the weights' SGD")
@@ -71,7 +72,9 @@ def run_epochs(
             if checkpoints is not None:
                 records = [asdict(epoch) for epoch in curve]
                 own = {"random": torch.get_rng_state(), "curve": records}
-                checkpoints.save(len(curve), {**loop.state(), **own})
+                if leads():
+                    checkpoints.save(len(curve), {**loop.state(), **own})
+                wait()
             on_epoch(curve[-1])
     return curve
 
@@ -107,9 +110,11 @@ def batches(
     )
 
 
-def channels_last(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The same batch in the memory layout in which small convolutions are fastest on a CPU."""
-    x, y = batch
+def prepared(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """This process's part of a batch, in the memory layout in which small convolutions are fastest on a
+    CPU.
+    """
+    x, y = own_part(batch)
     return x.contiguous(memory_format=torch.channels_last), y
 
 

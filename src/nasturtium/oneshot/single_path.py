@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
-from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, channels_last, run_epochs
+from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
+from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.paths import PathSampler
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
@@ -111,7 +112,7 @@ class SinglePath:
         self._supernet.train()
         cost, trained, looked = Cost(), [], []
         valid = iter(self._valid)
-        for step, batch in enumerate(map(channels_last, self._train)):
+        for step, batch in enumerate(map(prepared, self._train)):
             paths = self._sampler.paths(self._rng, progress)
             trained.append(self._update(paths, batch))
             cost += Cost(
@@ -121,14 +122,17 @@ class SinglePath:
                 epochs=len(batch[1]) / self._images,
             )
             if step % LOOK_EVERY == 0:
-                looked.append(self._look(channels_last(next(valid))))
+                looked.append(self._look(prepared(next(valid))))
                 cost += Cost(forward=1)
+            average([trained[-1]])  # so that all processes stop together
             if not torch.isfinite(trained[-1]).all():
                 raise Diverged(
                     f"the loss of the supernet became {trained[-1][0]:g} in epoch {number}; lower"
                     f" learning_rate (now {settings.learning_rate:g}). The state after the last whole epoch"
                     " is saved."
                 )
+        self._supernet.average_statistics()
+        average(looked)
         cost += Cost(seconds=perf_counter() - began)
         valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
         train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
@@ -147,6 +151,7 @@ class SinglePath:
                 loss = F.cross_entropy(logits, y)
             loss.backward()
             seen.append(torch.stack([loss.detach(), accuracy(logits, y)]))
+        average(w.grad for w in weights if w.grad is not None)
         torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
         self._sgd.step()
         return torch.stack(seen).mean(dim=0)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
+from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision, members
@@ -115,6 +116,10 @@ class Supernet(nn.Module):
     def weights(self) -> list[nn.Parameter]:
         """The shared weights, without architecture parameters."""
         return list(self.net.parameters())
+
+    def average_statistics(self) -> None:
+        """Average the running statistics of its norms over all processes."""
+        average(buffer for buffer in self.buffers() if buffer.is_floating_point())
 
     @contextmanager
     def fixed_alphas(self) -> Iterator[None]:
