@@ -24,6 +24,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/spaces_page.py
+	$(BIN)/python docs/methods_page.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

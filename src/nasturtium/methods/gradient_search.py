@@ -60,19 +60,19 @@ class GradientSearch:
         task = self._task
         try:
             supernet = Supernet(task.blueprint, self._relaxation, seed=seed_for(task.seed, "supernet"))
+            return Bilevel(
+                supernet,
+                self._arch_step,
+                settings,
+                fabric=task.fabric,
+                seed=task.seed,
+                penalties=self._penalties,
+            )
         except CannotRelax as error:
             raise CannotRelax(
                 f"{error}; methods that run one path at a time can search this space ({able('path')}), as can"
                 f" those that train each architecture ({able('training')})"
             ) from None
-        return Bilevel(
-            supernet,
-            self._arch_step,
-            settings,
-            fabric=task.fabric,
-            seed=task.seed,
-            penalties=self._penalties,
-        )
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The derived architecture and the curve of the search."""

@@ -1,0 +1,183 @@
+"""Small networks, one for each kind of choice, and what a method makes of them."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import nasturtium as nas
+from nasturtium.core.config import SearchConfig
+from nasturtium.core.errors import UsageError
+from nasturtium.job import prepare
+from nasturtium.methods.base import METHODS
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.ops import OPS
+from nasturtium.space.architecture import Architecture
+from nasturtium.study.progress import SILENT, Progress
+from nasturtium.study.run import Run
+from nasturtium.training.data.base import DataSource
+from nasturtium.training.data.in_memory import InMemory
+
+WIDTH = 8
+OPERATIONS = {name: OPS.get(name) for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")}
+
+
+def conv(kernel: int) -> nn.Module:
+    """A convolution that keeps the shape."""
+    return nn.Sequential(nn.Conv2d(WIDTH, WIDTH, kernel, padding=kernel // 2), nn.ReLU())
+
+
+def convs(*kernels: int) -> dict[int | str, Callable[[], nn.Module]]:
+    """Candidates by kernel size."""
+    return {kernel: lambda kernel=kernel: conv(kernel) for kernel in kernels}
+
+
+class Around(nn.Module):
+    """A stem before `body` and a classifier after it."""
+
+    def __init__(self, body: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, WIDTH, 3, padding=1)
+        self.body = body()
+        self.head = nn.Linear(WIDTH, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(self.stem(x)).mean(dim=(2, 3)))
+
+
+class Inputs(nn.Module):
+    """Adds `k` of three tensors."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(conv(kernel) for kernel in (1, 3, 5))
+        self.choice = nas.InputChoice("inputs", 3, k=k)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.choice([part(x) for part in self.parts])
+
+
+class ACell(nn.Module):
+    """A cell of two inputs, as DARTS has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nas.Cell("cell", OPERATIONS, WIDTH, nodes=2, output="last", null=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cell([x, x])
+
+
+class OwnBlock(nn.Module):
+    """Two branches of open widths, joined: the next layer's width is their sum."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        left, right = nas.Dim(f"{name}/left", (2, 4)), nas.Dim(f"{name}/right", (4, 8))
+        self.left, self.right = nas.ElasticConv2d(WIDTH, left, 1), nas.ElasticConv2d(WIDTH, right, 3)
+        self.out = nas.ElasticConv2d(nas.derived(lambda a, b: a + b, left, right), WIDTH, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(torch.cat([self.left(x), self.right(x)], dim=1))
+
+
+def own_network() -> nn.Module:
+    """Own blocks, nested choices, tied names, and a width that is the sum of two others."""
+
+    def gate() -> nn.Module:
+        return nas.OneOf("gate", {"relu": nn.ReLU, "gelu": nn.GELU})  # one name: chosen once for all places
+
+    def first() -> nn.Module:
+        options = {"own": lambda: OwnBlock("a"), "nested": lambda: nas.OneOf("a/kernel", convs(1, 3))}
+        return nn.Sequential(nas.OneOf("a", options), gate())
+
+    return nn.Sequential(first(), nas.Repeat("depth", lambda i: OwnBlock("b"), depths=(1, 2)), gate())
+
+
+def nested() -> nn.Module:
+    """A choice under an option of another."""
+    return nas.OneOf("outer", {"plain": lambda: conv(1), "open": lambda: nas.OneOf("inner", convs(3, 5))})
+
+
+def tied() -> nn.Module:
+    """One decision with two sites."""
+    return nn.Sequential(nas.OneOf("kernel", convs(1, 3, 5)), nas.OneOf("kernel", convs(1, 3, 5)))
+
+
+def widths() -> nn.Module:
+    """An open width between two layers."""
+    width = nas.Dim("width", (4, 8, 16))
+    return nn.Sequential(
+        nas.ElasticConv2d(WIDTH, width, 3), nas.ElasticBatchNorm2d(width), nas.ElasticConv2d(width, WIDTH, 1)
+    )
+
+
+KINDS: dict[str, Callable[[], nn.Module]] = {
+    "`OneOf`": lambda: nas.OneOf("op", convs(1, 3, 5)),
+    "nested": nested,
+    "one name, two places": tied,
+    "`Edge`": lambda: nn.Sequential(*(nas.Edge(f"edge/{i}", OPERATIONS, WIDTH) for i in range(2))),
+    "`Cell`": ACell,
+    "`InputChoice`, 1 of n": lambda: Inputs(1),
+    "`InputChoice`, k of n": lambda: Inputs(2),
+    "`Repeat` (depth)": lambda: nas.Repeat("depth", lambda i: conv(3), depths=(1, 2, 3)),
+    "`Dim` (width)": widths,
+    "width as a sum": lambda: nn.Sequential(OwnBlock("a"), OwnBlock("b")),
+    "all of it, nested": own_network,
+}
+
+
+def images() -> InMemory:
+    """Bright squares, one place for each of three classes."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = (60 * torch.rand(60, 8, 8, generator=generator)).to(torch.uint8)
+    labels = torch.arange(60) % 3
+    for image, label in zip(pixels, labels.tolist(), strict=True):
+        image[2 * label : 2 * label + 3, 2:6] += 150
+    return InMemory(pixels, labels, mirror=False)
+
+
+def search(
+    method: str,
+    space: str | Blueprint,
+    folder: Path,
+    *,
+    data: DataSource,
+    sizes: dict[str, int] | None = None,
+    progress: Progress = SILENT,
+) -> Architecture:
+    """What `method` finds in two epochs, or two trials, without training it; raises `UsageError` where it
+    refuses.
+    """
+    by_training = "training" in METHODS.info(method).abilities
+    config = SearchConfig(
+        method=method,
+        budget="2 trials" if by_training else "2 epochs",
+        training={"epochs": 1},
+        search_net=sizes or {},
+        final_net=sizes or {},
+        folder=folder,
+        device="cpu",
+    )
+    task = prepare(config, data, space)
+    stages = METHODS.get(method)(task)
+    with Run.open(folder, "run", config={}, space=task.blueprint.space.to_dict(), seed=0, command="") as run:
+        for stage in stages:
+            payload = run.stage(stage.name, partial(stage.run, run, progress))
+    found = Architecture.from_json(json.dumps(payload["architecture"]))
+    assert found in task.blueprint.space
+    return found
+
+
+def refusal(method: str, kind: str) -> str | None:
+    """Why `method` can't search a network with this kind of choice; None: it just did."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            search(method, Blueprint(lambda: Around(KINDS[kind])), Path(folder), data=images())
+        except UsageError as error:
+            return str(error)
+    return None
