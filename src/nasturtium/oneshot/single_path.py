@@ -14,13 +14,15 @@ from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
+from nasturtium.oneshot.arch_step import Batch
+from nasturtium.oneshot.calibrate import batch_statistics
+from nasturtium.oneshot.distil import Distillation, probabilities
 from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
 from nasturtium.oneshot.parallel import average
-from nasturtium.oneshot.paths import PathSampler
+from nasturtium.oneshot.paths import PathSampler, Score
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
-from nasturtium.training.augment import Batches
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import split_output
@@ -46,17 +48,30 @@ class SinglePath:
     """Per step the paths of `sampler`, one after the other; their summed gradients make one update of the
     weights.
 
-    Same seed, same machine: same result, also when interrupted and resumed from `checkpoints`.
+    `supernet` may already be trained: phases follow each other by training one supernet with one sampler
+    after the other, say over ever larger parts of its space, each phase with a `seed` and checkpoints of its
+    own. With `distil`, paths learn from soft labels. Same seed, same machine: same result, also when
+    interrupted and resumed from `checkpoints`.
     """
 
     def __init__(
-        self, supernet: Supernet, sampler: PathSampler, settings: PathSettings, *, fabric: Fabric, seed: int
+        self,
+        supernet: Supernet,
+        sampler: PathSampler,
+        settings: PathSettings,
+        *,
+        fabric: Fabric,
+        seed: int,
+        distil: Distillation | None = None,
     ) -> None:
         self._supernet = supernet.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sampler = sampler
         self._settings = settings
         self._fabric = fabric
         self._seed = seed
+        self._distil = distil
+        if distil is not None and distil.teacher is not None:
+            distil.teacher.to(fabric.device)
         self._rng = np.random.default_rng(seed_for(seed, "paths"))
         self._sgd = torch.optim.SGD(
             supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
@@ -79,8 +94,15 @@ class SinglePath:
         self._images = len(train)
         normalise = Normalise.measured(train)
         self._train, self._valid = (
-            self._loader(name, images, normalise, steps)
-            for name, images in (("train", train), ("valid", valid))
+            batches(
+                images,
+                self._settings,
+                normalise=normalise,
+                seed=seed_for(self._seed, "single path", name),
+                device=self._fabric.device,
+                steps=number,
+            )
+            for name, images, number in (("train", train, steps), ("valid", valid, 1))
         )
         curve = run_epochs(
             self,
@@ -92,16 +114,6 @@ class SinglePath:
         self._supernet.activate(None)
         return Trained(tuple(curve), sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost()))
 
-    def _loader(self, name: str, images: ImageSet, normalise: Normalise, steps: int | None) -> Batches:
-        return batches(
-            images,
-            self._settings,
-            normalise=normalise,
-            seed=seed_for(self._seed, "single path", name),
-            device=self._fabric.device,
-            steps=steps,
-        )
-
     def epoch(self, number: int) -> SearchEpoch:
         """One epoch; raises `Diverged`."""
         settings, began = self._settings, perf_counter()
@@ -110,20 +122,10 @@ class SinglePath:
         )
         progress = (number - 1) / max(settings.epochs - 1, 1)
         self._supernet.train()
-        cost, trained, looked = Cost(), [], []
-        valid = iter(self._valid)
+        self._cost, trained, looked = Cost(), [], []
         for step, batch in enumerate(map(prepared, self._train)):
             paths = self._sampler.paths(self._rng, progress)
             trained.append(self._update(paths, batch))
-            cost += Cost(
-                forward=len(paths),
-                backward=len(paths),
-                samples=len(paths) * len(batch[1]),
-                epochs=len(batch[1]) / self._images,
-            )
-            if step % LOOK_EVERY == 0:
-                looked.append(self._look(prepared(next(valid))))
-                cost += Cost(forward=1)
             average([trained[-1]])  # so that all processes stop together
             if not torch.isfinite(trained[-1]).all():
                 raise Diverged(
@@ -131,37 +133,58 @@ class SinglePath:
                     f" learning_rate (now {settings.learning_rate:g}). The state after the last whole epoch"
                     " is saved."
                 )
+            if step % LOOK_EVERY == 0:
+                looked += self._scores(paths[-1:])
         self._supernet.average_statistics()
-        average(looked)
-        cost += Cost(seconds=perf_counter() - began)
-        valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
+        self._sampler.learn(self._scores, self._rng, progress)
         train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
+        valid_loss, valid_accuracy = torch.tensor(looked).mean(dim=0).tolist()
+        cost = self._cost + Cost(seconds=perf_counter() - began)
         return SearchEpoch(number, train_loss, train_accuracy, valid_loss, valid_accuracy, {}, cost.to_dict())
 
-    def _update(self, paths: Sequence[Architecture], batch: tuple[Tensor, Tensor]) -> Tensor:
-        """One step of SGD by the summed gradients of `paths`; their mean loss and accuracy."""
+    def _update(self, paths: Sequence[Architecture], batch: Batch) -> Tensor:
+        """One step of SGD by the summed gradients of `paths`; the mean of their losses (with the labels) and
+        accuracies.
+        """
         x, y = batch
-        weights = self._supernet.weights()
         self._sgd.zero_grad()
+        with self._fabric.autocast():
+            soft = self._distil.soft_labels(x) if self._distil else None
+        taught = soft is not None
         seen = []
         for arch in paths:
             self._supernet.activate(arch)
             with self._fabric.autocast():
                 logits, _ = split_output(self._supernet(x))
-                loss = F.cross_entropy(logits, y)
+                labels = F.cross_entropy(logits, y)
+                loss = labels if soft is None or self._distil is None else self._distil.loss(logits, y, soft)
             loss.backward()
-            seen.append(torch.stack([loss.detach(), accuracy(logits, y)]))
-        average(w.grad for w in weights if w.grad is not None)
-        torch.nn.utils.clip_grad_norm_(weights, self._settings.gradient_clip)
+            seen.append(torch.stack([labels.detach(), accuracy(logits, y)]))
+            if soft is None and self._distil is not None:
+                soft = probabilities(logits)
+        average(w.grad for w in self._supernet.weights() if w.grad is not None)
+        torch.nn.utils.clip_grad_norm_(self._supernet.weights(), self._settings.gradient_clip)
         self._sgd.step()
+        self._cost += Cost(
+            forward=len(paths) + taught,
+            backward=len(paths),
+            samples=len(paths) * len(y),
+            epochs=len(y) / self._images,
+        )
         return torch.stack(seen).mean(dim=0)
 
-    def _look(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Loss and accuracy of the last path on a validation batch that nothing learns from."""
-        x, y = batch
-        with torch.no_grad(), self._fabric.autocast():
-            logits, _ = split_output(self._supernet(x))
-            return torch.stack([F.cross_entropy(logits, y), accuracy(logits, y)])
+    def _scores(self, paths: Sequence[Architecture]) -> list[Score]:
+        """Of each path on the next validation batch, from which nothing is learned."""
+        x, y = prepared(next(iter(self._valid)))
+        found = []
+        with torch.no_grad(), batch_statistics(self._supernet), self._fabric.autocast():
+            for arch in paths:
+                self._supernet.activate(arch)
+                logits, _ = split_output(self._supernet(x))
+                found.append(torch.stack([F.cross_entropy(logits, y), accuracy(logits, y)]))
+        average(found)
+        self._cost += Cost(forward=len(paths))
+        return [Score(*score.tolist()) for score in found]
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
@@ -169,6 +192,7 @@ class SinglePath:
             "supernet": self._supernet.state_dict(),
             "sgd": self._sgd.state_dict(),
             "loaders": [self._train.state, self._valid.state],
+            "sampler": self._sampler.state(),
             "paths": json.dumps(self._rng.bit_generator.state),  # its integers have 128 bits
         }
 
@@ -178,4 +202,5 @@ class SinglePath:
         self._sgd.load_state_dict(state["sgd"])
         for loader, stood in zip((self._train, self._valid), state["loaders"], strict=True):
             loader.load_state(stood)
+        self._sampler.load_state(state["sampler"])
         self._rng.bit_generator.state = json.loads(state["paths"])
