@@ -1,15 +1,16 @@
 """Evaluate an architecture with the weights that it inherits from a trained supernet."""
 
 import math
+from collections.abc import Callable
 
 from lightning_fabric import Fabric
+from torch import nn
 
 from nasturtium.hardware.meters import count_parameters
-from nasturtium.modules.derive import derive
 from nasturtium.oneshot.calibrate import calibrate
-from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.protocols import Estimator, Job, Report
 from nasturtium.problem.records import Cost, Measurement
+from nasturtium.space.architecture import Architecture
 from nasturtium.training.augment import in_order
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import EVALUATION_BATCH, evaluate
@@ -19,12 +20,23 @@ CALIBRATION_IMAGES = 1024
 
 
 class InheritedEstimator(Estimator):
-    """The accuracy of a path on `valid`, its BatchNorm statistics measured on the first images of `train`."""
+    """The accuracy on `valid` of the plain network that `inherit` makes with a supernet's weights, which are
+    left as they are.
+
+    The network's BatchNorm statistics are measured on the first 1,024 images of `train`.
+    """
 
     metrics = ("valid_accuracy", "valid_loss", "parameters")
 
-    def __init__(self, supernet: Supernet, train: ImageSet, valid: ImageSet, *, fabric: Fabric) -> None:
-        self._supernet = supernet
+    def __init__(
+        self,
+        inherit: Callable[[Architecture], nn.Module],
+        train: ImageSet,
+        valid: ImageSet,
+        *,
+        fabric: Fabric,
+    ) -> None:
+        self._inherit = inherit
         self._valid = valid
         self._fabric = fabric
         self._normalise = Normalise.measured(train)
@@ -34,14 +46,14 @@ class InheritedEstimator(Estimator):
         ]
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
-        """Accuracy and loss on the validation images, and the parameters of the path."""
-        self._supernet.activate(job.arch)
-        calibrate(self._supernet, self._calibration)
-        found = evaluate(self._supernet, self._valid, self._normalise, fabric=self._fabric)
-        passes = len(self._calibration) + math.ceil(len(self._valid) / EVALUATION_BATCH)
+        """Accuracy and loss on the validation images, and the number of parameters."""
+        net = self._inherit(job.arch).to(self._fabric.device)
+        calibrate(net, self._calibration)
+        found = evaluate(net, self._valid, self._normalise, fabric=self._fabric)
         metrics = {
             "valid_accuracy": found["accuracy"],
             "valid_loss": found["loss"],
-            "parameters": float(count_parameters(derive(self._supernet.net, job.arch))),
+            "parameters": float(count_parameters(net)),
         }
+        passes = len(self._calibration) + math.ceil(len(self._valid) / EVALUATION_BATCH)
         return Measurement(metrics, Cost(forward=passes))

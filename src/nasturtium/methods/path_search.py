@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from nasturtium.estimators.inherited import InheritedEstimator
 from nasturtium.methods.base import Json, Stage, Task
 from nasturtium.methods.gradient_search import MOST_EPOCHS, figures
 from nasturtium.methods.pace import Pace, Timing, seconds_per_step
+from nasturtium.modules.derive import derive
 from nasturtium.oneshot.paths import PathSampler
 from nasturtium.oneshot.single_path import PathSettings, SinglePath
 from nasturtium.oneshot.supernet import Supernet
@@ -142,7 +144,7 @@ class PathSearch:
             problem,
             self._strategy(problem, seed=seed_for(task.seed, "strategy")),
             InheritedEstimator(
-                self._training.trained(run),
+                partial(derive, self._training.trained(run).net),
                 task.splits.search_train,
                 task.splits.search_valid,
                 fabric=task.fabric,
