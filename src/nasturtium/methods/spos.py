@@ -15,4 +15,4 @@ from nasturtium.oneshot.paths import UniformPaths
 )
 def spos(task: Task) -> list[Stage]:
     """One uniform path a step."""
-    return path_stages(task, UniformPaths)
+    return path_stages(task, lambda _, space: UniformPaths(space))

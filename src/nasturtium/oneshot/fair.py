@@ -19,11 +19,12 @@ class FairPaths(PathSampler):
     """As many paths for one update as it takes to train each option of each decision once.
 
     Every decision counts how often each of its options was trained, and a path takes the options that are
-    behind, at random among equals. So where all decisions are always active and have m options each, an update
-    is m paths made of one random permutation per decision: each candidate is trained exactly once. In general
-    m is what the decision with most options (per option chosen) needs, and the counts of each decision differ
-    by one at most, also where a decision chooses k options. A decision that is switched off in a path does
-    not count there. Where constraints forbid the fairest path, the fairest of a few uniform ones is taken.
+    behind, at random among equals. So where all decisions are always active and have m options each, an
+    update is m paths made of one random permutation per decision: each candidate is trained exactly once. In
+    general m is what the decision with most options (per option chosen) needs, and the counts of each
+    decision differ by one at most, also where it chooses k options. A decision that is switched off in a path
+    does not count there. Where constraints forbid the fairest path, the fairest of a few uniform ones is
+    taken.
     """
 
     def __init__(self, space: SearchSpace) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,7 +34,12 @@ LOOK_EVERY = 10  # steps between two looks at a search-valid batch that teaches 
 
 
 class PathSettings(WeightSettings):
-    """Defaults are those of DARTS' weights; the number of epochs comes from the budget."""
+    """Step size and weight decay are those of Guo et al. 2020 (0.5 for batches of 1024 images of ImageNet),
+    the step size scaled to the batch; the number of epochs comes from the budget.
+    """
+
+    learning_rate: float = Field(0.03, gt=0, le=10, description="first step size of the weights")
+    weight_decay: float = Field(4e-5, ge=0, le=1, description="L2 penalty on the weights")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""The stage that trains a supernet along single paths."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+
+from pydantic import Field
+
+from nasturtium.core.errors import UsageError
+from nasturtium.core.seeds import seed_for
+from nasturtium.methods.base import Json, Task
+from nasturtium.methods.gradient_search import MOST_EPOCHS, figures
+from nasturtium.methods.pace import Pace, seconds_per_step
+from nasturtium.oneshot.distil import Distillation
+from nasturtium.oneshot.paths import PathSampler
+from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.supernet import Supernet
+from nasturtium.problem.records import Cost, SearchEpoch
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.study.progress import Progress
+from nasturtium.study.run import Run
+from nasturtium.training.checkpoint import Checkpoints
+
+Sampler = Callable[[Supernet, SearchSpace], PathSampler]
+"""Draws paths of a supernet from a part of its space."""
+
+
+class PathSearchSettings(PathSettings):
+    """How a supernet is trained and then searched."""
+
+    strategy: str = Field("random", description="what proposes the paths that are scored")
+    paths: int = Field(200, ge=1, description="how many paths are scored if the budget is no time")
+    training_share: float = Field(
+        0.8, gt=0, lt=1, description="part of a time budget that trains the supernet; the rest scores paths"
+    )
+
+
+class SupernetTraining:
+    """Trains the shared weights along the paths of `sampler`; resumes from its last finished epoch.
+
+    `defaults` are the method's own search settings, which a person may change; `distil` is as in
+    `SinglePath`. Subclasses begin with other weights or with a part of the space.
+    """
+
+    name = "supernet"
+
+    def __init__(
+        self,
+        task: Task,
+        sampler: Sampler,
+        *,
+        distil: Distillation | None = None,
+        defaults: Mapping[str, str | float] = MappingProxyType({}),
+    ) -> None:
+        if task.budget.unit == "trials":
+            raise UsageError("a supernet is trained first: give the budget as time ('10m') or as '20 epochs'")
+        if "epochs" in task.searching:
+            raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
+        self._task = task
+        self._sampler = sampler
+        self._distil = distil
+        self.settings = PathSearchSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
+
+    def fresh(self) -> tuple[Supernet, SearchSpace]:
+        """An untrained supernet and its space; raises `UsageError` where there can be none."""
+        supernet = Supernet(self._task.blueprint, seed=seed_for(self._task.seed, SupernetTraining.name))
+        return supernet, supernet.space
+
+    def begin(self, run: Run) -> tuple[Supernet, SearchSpace]:
+        """The supernet as it is at first, and the part of its space that is trained."""
+        return self.fresh()
+
+    def stretch(self, pace: Pace) -> Pace:
+        """This training's part of the whole pace."""
+        return pace
+
+    def run(self, run: Run, progress: Progress) -> Json:
+        """The curve of the training; the weights are in the run's checkpoints."""
+        known = len(run.epochs(self.name))
+        progress.start(self.name, self.stretch(Pace.of(run)).epochs, "epochs")
+
+        def on_epoch(epoch: SearchEpoch) -> None:
+            if epoch.epoch > known:
+                run.epoch(self.name, figures(epoch), cost=Cost.from_dict(epoch.cost))
+            progress.advance(epoch.epoch, loss=epoch.train_loss, valid_accuracy=epoch.valid_accuracy)
+
+        try:
+            _, curve = self._train(run, on_epoch)
+        finally:
+            progress.finish()
+        return {"curve": [asdict(epoch) for epoch in curve], "settings": self.settings.model_dump()}
+
+    def trained(self, run: Run) -> Supernet:
+        """The supernet of a finished training; what its checkpoint lacks is trained again."""
+        return self._train(run, lambda _: None)[0]
+
+    def _train(
+        self, run: Run, on_epoch: Callable[[SearchEpoch], None]
+    ) -> tuple[Supernet, tuple[SearchEpoch, ...]]:
+        pace = self.stretch(Pace.of(run))
+        supernet, space = self.begin(run)
+        trained = self._loop(supernet, space, pace.epochs).run(
+            self._task.splits.search_train,
+            self._task.splits.search_valid,
+            steps=pace.steps,
+            checkpoints=Checkpoints(run.path("checkpoints"), self.name),
+            on_epoch=on_epoch,
+        )
+        return supernet, trained.curve
+
+    def _loop(self, supernet: Supernet, space: SearchSpace, epochs: int) -> SinglePath:
+        return SinglePath(
+            supernet,
+            self._sampler(supernet, space),
+            self.settings.model_copy(update={"epochs": epochs}),
+            fabric=self._task.fabric,
+            seed=seed_for(self._task.seed, self.name),
+            distil=self._distil,
+        )
+
+    def pace(self, progress: Progress) -> Pace:
+        """How many epochs and steps the budget allows."""
+        task, settings = self._task, self.settings
+        pass_steps = max(len(task.splits.search_train) // settings.batch_size, 1)
+        if task.budget.unit == "epochs":
+            return Pace(max(int(task.budget.amount), 1), pass_steps)
+        progress.say("timing a few steps of the supernet")
+        one = self._loop(*self.fresh(), epochs=1)
+        step_seconds = seconds_per_step(
+            lambda n: one.run(task.splits.search_train, task.splits.search_valid, steps=n)
+        )
+        pace = Pace.within(
+            task.budget.amount * settings.training_share,
+            step_seconds=step_seconds,
+            pass_steps=pass_steps,
+            most_epochs=MOST_EPOCHS,
+        )
+        return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
