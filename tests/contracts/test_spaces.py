@@ -124,13 +124,15 @@ def outputs_of_a_step(net: nn.Module, inputs):
 
 
 def gradients(net: nn.Module):
-    return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
+    """Those of weights that a derived network takes over; others only change what it takes over."""
+    weights = {n: p for n, p in net.named_parameters() if ".kernel_maps." not in n}
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in weights.items()}
 
 
 def with_weights(net: nn.Module, weights):
     found = copy.deepcopy(net)
-    for name, parameter in found.named_parameters():
-        parameter.data = weights[name]
+    for name, weight in weights.items():
+        found.get_parameter(name).data = weight
     return found
 
 

@@ -36,6 +36,7 @@ class Derived:
 
     function: Callable[..., int]
     dims: tuple[Dim, ...]
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,20 @@ Own = int | Dim | Derived  # sizes whose decisions the layer that has them makes
 Size = Own | Computed
 
 
-def derived(function: Callable[..., int], *sizes: Own) -> Own:
-    """The size `function(*sizes)`, which changes with every dimension that the given sizes depend on."""
+def derived(function: Callable[..., int], *sizes: Own, hidden: bool = False) -> Own:
+    """The size `function(*sizes)`, which changes with every dimension that the given sizes depend on.
+
+    `hidden` promises that nothing would change if these channels were in another order, in all layers that
+    have this very size: others neither make nor read them, and what is in between works channel by channel.
+    Only such channels can be sorted by their importance. Example: the width inside a block.
+    """
     dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
 
     def of(*numbers: int | float) -> int:
         given = dict(zip(dims, numbers, strict=True)).__getitem__
         return function(*(_number(size, given) for size in sizes))
 
-    return Derived(of, dims) if dims else of()
+    return Derived(of, dims, hidden) if dims else of()
 
 
 def dims_of(size: Size) -> tuple[Dim, ...]:

@@ -1,6 +1,6 @@
 """The supernet: every candidate of a space in one network, with shared weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
+from nasturtium.modules.derive import derive
+from nasturtium.oneshot.calibrate import calibrate
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.space.architecture import Architecture
@@ -133,6 +135,19 @@ class Supernet(nn.Module):
     def activate(self, arch: Architecture | None) -> None:
         """Run only the path of `arch` from now on; None: the relaxation's mixture again."""
         self._path = None if arch is None else self.space.validate(arch)
+
+    def extract(self, arch: Architecture, images: Iterable[Tensor] = ()) -> nn.Module:
+        """The plain network of `arch` with copies of its weights, as it is after the training of the
+        supernet, in evaluation mode.
+
+        Its BatchNorm statistics are measured on the batches of `images`; without any they are those of the
+        supernet, which are mixed over paths. Raises `UsageError` if `arch` is not in the space.
+        """
+        net = derive(self.net, self.space.validate(arch)).eval()
+        batches = list(images)
+        if batches:
+            calibrate(net, batches)
+        return net
 
     def forward(self, *inputs: Tensor) -> Any:
         """What the network returns for these inputs."""

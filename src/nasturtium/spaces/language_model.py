@@ -80,7 +80,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, name: str, width: Dim) -> None:
         super().__init__()
-        inside = derived(lambda w, r: w * r, width, Dim(f"{name}/ratio", RATIOS))
+        inside = derived(lambda w, r: w * r, width, Dim(f"{name}/ratio", RATIOS), hidden=True)
         self.up = ElasticLinear(width, inside)
         self.unit = OneOf(f"{name}/unit", _units(width, inside))
         self.down = ElasticLinear(inside, width)

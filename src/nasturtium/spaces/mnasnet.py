@@ -45,7 +45,7 @@ STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first layer of a stage
 def operation(name: str, in_: Own, out: Own, stride: int) -> OneOf:
     """The choice between four operations, of one kernel size."""
     kernel = Dim(f"{name}/kernel", KERNELS)
-    reduced = derived(lambda channels: max(1, channels // 4), in_)
+    reduced = derived(lambda channels: max(1, channels // 4), in_, hidden=True)
 
     def excite(channels: Own) -> OneOf:
         return OneOf(f"{name}/se", {0: nn.Identity, 0.25: lambda: SqueezeExcite(channels, reduced)})
@@ -57,7 +57,7 @@ def operation(name: str, in_: Own, out: Own, stride: int) -> OneOf:
         return inverted(in_, None, out, kernel, stride=stride, excite=excite(in_))
 
     def expanded(ratio: int) -> Callable[[], nn.Module]:
-        middle = derived(lambda channels: ratio * channels, in_)
+        middle = derived(lambda channels: ratio * channels, in_, hidden=True)
         return lambda: inverted(in_, middle, out, kernel, stride=stride, excite=excite(middle))
 
     candidates: dict[Option, Callable[[], nn.Module]] = {"conv": conv, "sep": separable}

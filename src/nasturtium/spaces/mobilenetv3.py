@@ -53,7 +53,7 @@ SMALL_FRAME = Frame(2, True, (24, 40, 48, 96), (2, 2, 1, 2), (3.0, 3.67, 4.0, 4.
 
 def excite(channels: Own) -> SqueezeExcite:
     """Squeeze-and-excitation as in this paper."""
-    reduced = derived(lambda wide: round_channels(wide / 4), channels)
+    reduced = derived(lambda wide: round_channels(wide / 4), channels, hidden=True)
     return SqueezeExcite(channels, reduced, gate=nn.Hardsigmoid)
 
 
@@ -66,7 +66,7 @@ def stage(name: str, in_: int, out: int, stride: int, expansions: tuple[float, .
     def block(i: int) -> nn.Module:
         before, step = (out, 1) if i else (in_, stride)
         expand = Dim(f"{name}/block{i + 1}/expand", _different(expansions, before))
-        middle = derived(lambda ratio: round_channels(before * ratio), expand)
+        middle = derived(lambda ratio: round_channels(before * ratio), expand, hidden=True)
         body = inverted(
             before,
             middle,

@@ -3,8 +3,7 @@
 Five stages of 2, 3 or 4 blocks, each block of kernel 3, 5 or 7 and expansion 3, 4 or 6, for images of 128
 to 224 pixels in steps of 4: 7,371⁵ ≈ 2·10¹⁹ networks, each at 25 resolutions. They share their weights:
 shallower stages are the first blocks, narrower blocks the first channels, smaller kernels the centre of
-larger ones. The matrices that the paper learns to turn a large kernel into a small one, and its sorting of
-channels by importance, belong to the training and are not part of this space.
+larger ones, transformed by matrices that each layer learns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,8 +41,9 @@ RESOLUTION = "image/resolution"
 
 def block(name: str, in_: int, out: int, stride: int, *, activation: Activation, excited: bool) -> nn.Module:
     """An inverted residual block of elastic kernel and width."""
-    middle = derived(lambda ratio: round_channels(in_ * ratio), Dim(f"{name}/expand", EXPANSIONS))
-    reduced = derived(lambda wide: round_channels(wide // 4), middle)
+    expand = Dim(f"{name}/expand", EXPANSIONS)
+    middle = derived(lambda ratio: round_channels(in_ * ratio), expand, hidden=True)
+    reduced = derived(lambda wide: round_channels(wide // 4), middle, hidden=True)
     body = inverted(
         in_,
         middle,
@@ -52,6 +52,7 @@ def block(name: str, in_: int, out: int, stride: int, *, activation: Activation,
         stride=stride,
         activation=activation,
         excite=SqueezeExcite(middle, reduced, gate=nn.Hardsigmoid) if excited else None,
+        kernel_transforms=True,
     )
     return residual(body, in_, out, stride)
 

@@ -77,7 +77,7 @@ class Gated(nn.Module):
 def residual(name: str, width: Dim, *, gated: bool) -> Residual:
     """Two linear layers with more hidden units between them, added to the input."""
     factor = Dim(f"{name}/hidden factor", FACTORS)
-    hidden = derived(lambda units, times: units * times, width, factor)
+    hidden = derived(lambda units, times: units * times, width, factor, hidden=True)
     enter = Gated(width, hidden) if gated else nn.Sequential(ElasticLinear(width, hidden), activation())
     return Residual(
         nn.Sequential(

@@ -51,7 +51,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, name: str, width: Dim, ranges: Ranges, grid: tuple[int, int]) -> None:
         super().__init__()
         heads, ratio = Dim(f"{name}/heads", ranges.heads), Dim(f"{name}/ratio", ranges.ratios)
-        inside = derived(lambda w, r: int(w * r), width, ratio)
+        inside = derived(lambda w, r: int(w * r), width, ratio, hidden=True)
         score = RelativeDotProduct(grid, ranges.head) if ranges.relative else DotProduct()
         self.norm1 = ElasticLayerNorm(width, eps=ranges.eps)
         self.attention = Attention(width, heads, head_width=ranges.head, score=score)

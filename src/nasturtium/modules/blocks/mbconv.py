@@ -34,16 +34,25 @@ def inverted(
     stride: int = 1,
     activation: Activation = nn.ReLU,
     excite: nn.Module | None = None,
+    kernel_transforms: bool = False,
 ) -> nn.Sequential:
     """1×1 convolution to `middle` channels (none if None), depthwise convolution, `excite`, and a linear
-    1×1 convolution to `out` channels.
+    1×1 convolution to `out` channels. `kernel_transforms` as in `ElasticConv2d`.
     """
     layers: list[nn.Module] = []
     wide = in_ if middle is None else middle
     if middle is not None:
         layers += [conv2d(in_, wide, 1, bias=False), batch_norm2d(wide), activation()]
-    layers += [conv2d(wide, wide, kernel, stride=stride, depthwise=True, bias=False)]
-    layers += [batch_norm2d(wide), activation()]
+    depthwise = conv2d(
+        wide,
+        wide,
+        kernel,
+        stride=stride,
+        depthwise=True,
+        bias=False,
+        kernel_transforms=kernel_transforms,
+    )
+    layers += [depthwise, batch_norm2d(wide), activation()]
     if excite is not None:
         layers.append(excite)
     return nn.Sequential(*layers, conv2d(wide, out, 1, bias=False), batch_norm2d(out))

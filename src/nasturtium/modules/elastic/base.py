@@ -1,9 +1,27 @@
 """What elastic layers share: they own the largest weights and use a slice of them."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
 from nasturtium.modules.choice import Choice, current
 from nasturtium.modules.dims import Computed, Dim, Size, dims_of, evaluate, possible
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A dimension of a layer's tensor along which entries are channels of `size`.
+
+    `reads` says that the layer sums over them: it takes these channels instead of making them.
+    """
+
+    tensor: Tensor
+    dimension: int
+    size: Size
+    reads: bool = False
 
 
 class ElasticLayer(Choice):
@@ -16,11 +34,16 @@ class ElasticLayer(Choice):
 
     def __init__(self, *sizes: Size) -> None:
         super().__init__()
+        self.sizes = sizes
         self._dims = tuple(dict.fromkeys(dim for size in sizes for dim in dims_of(size)))
 
     def decisions(self) -> tuple[Decision, ...]:
         """One per dimension that the layer depends on."""
         return tuple(dim.decision for dim in self._dims)
+
+    def axes(self) -> Iterable[Axis]:
+        """Where this layer's tensors have channels that may be put into another order."""
+        return ()
 
     def size(self, size: Size) -> int:
         """The size that the gates choose."""

@@ -1,18 +1,19 @@
 """A convolution with elastic widths and kernel size (Cai et al. 2020, https://arxiv.org/abs/1908.09791).
 
-Narrower layers use the first channels, smaller kernels the centre of the largest one (the learned kernel
-transforms of that paper are not applied here).
+Narrower layers use the first channels, smaller kernels the centre of the next larger one, as it is or
+transformed by a learned matrix.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import UsageError
+from nasturtium.modules.choice import current
 from nasturtium.modules.dims import Size, possible
-from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.modules.elastic.base import Axis, ElasticLayer, built, chosen
 from nasturtium.space.architecture import Architecture
 
 
@@ -20,7 +21,10 @@ class ElasticConv2d(ElasticLayer):
     """`nn.Conv2d` whose `in_`, `out`, (odd) `kernel` and `stride` may be decisions; pads so that stride 1
     keeps the size.
 
-    With `depthwise` each channel has its own filter, and `out` must be the very size `in_` is.
+    With `depthwise` each channel has its own filter, and `out` must be the very size `in_` is. With
+    `kernel_transforms` the k² numbers of a smaller kernel are the centre of the next larger one times a k²×k²
+    matrix, one for all channels, which is learned and at first the identity. Only a supernet has these
+    matrices; in a derived network they are part of its kernels.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class ElasticConv2d(ElasticLayer):
         dilation: int = 1,
         depthwise: bool = False,
         bias: bool = True,
+        kernel_transforms: bool = False,
     ) -> None:
         super().__init__(in_, out, kernel, stride)
         if any(k % 2 == 0 for k in possible(kernel)):
@@ -43,6 +48,17 @@ class ElasticConv2d(ElasticLayer):
         self.stride, self.dilation, self.depthwise = stride, dilation, depthwise
         largest = _conv(built(in_), built(out), built(kernel), 1, dilation, depthwise, bias)
         self.weight, self.bias = largest.weight, largest.bias
+        steps = sorted({k for k in possible(kernel) if k < built(kernel)}, reverse=True)
+        self._steps = steps if kernel_transforms and current().arch is None else []
+        self.kernel_maps = nn.ParameterList(torch.eye(k * k) for k in self._steps)
+
+    def axes(self) -> Iterator[Axis]:
+        """The channels of filters and biases."""
+        yield Axis(self.weight, 0, self.out)
+        if not self.depthwise:
+            yield Axis(self.weight, 1, self.in_, reads=True)
+        if self.bias is not None:
+            yield Axis(self.bias, 0, self.out)
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Conv2d` with the chosen slice of the weights."""
@@ -57,10 +73,11 @@ class ElasticConv2d(ElasticLayer):
         return conv
 
     def _slices(self, in_: int, out: int, kernel: int) -> tuple[Tensor, Tensor | None]:
-        edge = (self.weight.shape[-1] - kernel) // 2
-        centre = slice(edge, edge + kernel)
-        weight = self.weight[:out, : 1 if self.depthwise else in_, centre, centre]
-        return weight, None if self.bias is None else self.bias[:out]
+        weight = self.weight[:out, : 1 if self.depthwise else in_]
+        for step, matrix in zip(self._steps, self.kernel_maps, strict=True):
+            if step >= kernel:
+                weight = F.linear(_centre(weight, step).flatten(2), matrix).unflatten(2, (step, step))
+        return _centre(weight, kernel), None if self.bias is None else self.bias[:out]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """B×in×H×W → B×out×H'×W' at the gated sizes."""
@@ -70,13 +87,33 @@ class ElasticConv2d(ElasticLayer):
         return F.conv2d(x_BCHW, weight, bias, self.size(self.stride), padding, self.dilation, groups)
 
 
+def _centre(weight_OIKK: Tensor, kernel: int) -> Tensor:
+    edge = (weight_OIKK.shape[-1] - kernel) // 2
+    return weight_OIKK[:, :, edge : edge + kernel, edge : edge + kernel]
+
+
 def conv2d(
-    in_: Size, out: Size, kernel: Size, *, stride: int = 1, depthwise: bool = False, bias: bool = True
+    in_: Size,
+    out: Size,
+    kernel: Size,
+    *,
+    stride: int = 1,
+    depthwise: bool = False,
+    bias: bool = True,
+    kernel_transforms: bool = False,
 ) -> nn.Module:
     """An `ElasticConv2d`, or an `nn.Conv2d` with the same padding if no size is a decision."""
     if isinstance(in_, int) and isinstance(out, int) and isinstance(kernel, int):
         return _conv(in_, out, kernel, stride, 1, depthwise, bias)
-    return ElasticConv2d(in_, out, kernel, stride=stride, depthwise=depthwise, bias=bias)
+    return ElasticConv2d(
+        in_,
+        out,
+        kernel,
+        stride=stride,
+        depthwise=depthwise,
+        bias=bias,
+        kernel_transforms=kernel_transforms,
+    )
 
 
 def _conv(

@@ -1,13 +1,13 @@
 """A LayerNorm with elastic width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.modules.dims import Size
-from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.modules.elastic.base import Axis, ElasticLayer, built, chosen
 from nasturtium.space.architecture import Architecture
 
 
@@ -21,6 +21,10 @@ class ElasticLayerNorm(ElasticLayer):
         self.width, self.eps = width, eps
         largest = nn.LayerNorm(built(width), eps)
         self.weight, self.bias = largest.weight, largest.bias
+
+    def axes(self) -> Iterator[Axis]:
+        """Scale and shift."""
+        return (Axis(tensor, 0, self.width) for tensor in (self.weight, self.bias))
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.LayerNorm` with the chosen slice of scale and shift."""

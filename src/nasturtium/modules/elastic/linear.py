@@ -1,13 +1,13 @@
 """A fully connected layer with elastic widths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.modules.dims import Size
-from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.modules.elastic.base import Axis, ElasticLayer, built, chosen
 from nasturtium.space.architecture import Architecture
 
 
@@ -19,6 +19,13 @@ class ElasticLinear(ElasticLayer):
         self.in_, self.out = in_, out
         largest = nn.Linear(built(in_), built(out), bias=bias)
         self.weight, self.bias = largest.weight, largest.bias
+
+    def axes(self) -> Iterator[Axis]:
+        """Rows are made, columns read."""
+        yield Axis(self.weight, 0, self.out)
+        yield Axis(self.weight, 1, self.in_, reads=True)
+        if self.bias is not None:
+            yield Axis(self.bias, 0, self.out)
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """An `nn.Linear` with the chosen slice of the weights."""

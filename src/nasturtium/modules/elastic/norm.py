@@ -1,6 +1,6 @@
 """BatchNorms with elastic width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from nasturtium.modules.choice import current
 from nasturtium.modules.dims import Size
-from nasturtium.modules.elastic.base import ElasticLayer, built, chosen
+from nasturtium.modules.elastic.base import Axis, ElasticLayer, built, chosen
 from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
 
@@ -26,6 +26,11 @@ class ElasticBatchNorm2d(ElasticLayer):
         super().__init__(channels)
         self.channels = channels
         self.largest = self.layer(built(channels), affine=current().affine)
+
+    def axes(self) -> Iterator[Axis]:
+        """Parameters and statistics."""
+        tensors = (*self.largest.parameters(), *self.largest.buffers())
+        return (Axis(tensor, 0, self.channels) for tensor in tensors if tensor.dim())
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """A plain BatchNorm with the chosen slice of parameters and statistics."""
