@@ -7,16 +7,13 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from nasturtium.hardware.meters import count_parameters
-from nasturtium.oneshot.calibrate import calibrate
+from nasturtium.oneshot.calibrate import calibrate, calibration_images
 from nasturtium.problem.protocols import Estimator, Job, Report
 from nasturtium.problem.records import Cost, Measurement
 from nasturtium.space.architecture import Architecture
-from nasturtium.training.augment import in_order
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import EVALUATION_BATCH, evaluate
 from nasturtium.training.normalise import Normalise
-
-CALIBRATION_IMAGES = 1024
 
 
 class InheritedEstimator(Estimator):
@@ -40,10 +37,7 @@ class InheritedEstimator(Estimator):
         self._valid = valid
         self._fabric = fabric
         self._normalise = Normalise.measured(train)
-        few = train.subset(range(min(CALIBRATION_IMAGES, len(train))))
-        self._calibration = [
-            x for x, _ in in_order(few, EVALUATION_BATCH, normalise=self._normalise, device=fabric.device)
-        ]
+        self._calibration = calibration_images(train, self._normalise, fabric.device)
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
         """Accuracy and loss on the validation images, and the number of parameters."""

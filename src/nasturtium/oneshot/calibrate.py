@@ -6,6 +6,19 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from nasturtium.training.augment import in_order
+from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.evaluate import EVALUATION_BATCH
+from nasturtium.training.normalise import Normalise
+
+CALIBRATION_IMAGES = 1024
+
+
+def calibration_images(images: ImageSet, normalise: Normalise, device: torch.device) -> list[Tensor]:
+    """The first 1,024 of `images`, in batches."""
+    few = images.subset(range(min(CALIBRATION_IMAGES, len(images))))
+    return [x for x, _ in in_order(few, EVALUATION_BATCH, normalise=normalise, device=device)]
+
 
 def calibrate(net: nn.Module, batches: Iterable[Tensor]) -> None:
     """Measure the running statistics of every BatchNorm of `net` afresh: the mean over `batches` of images of

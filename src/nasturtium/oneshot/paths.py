@@ -55,3 +55,20 @@ class UniformPaths(PathSampler):
     def paths(self, rng: np.random.Generator, progress: float) -> list[Architecture]:
         """One path."""
         return [self._space.sample(rng)]
+
+
+class UniformDecisions(PathSampler):
+    """`number` paths at a time, in which each decision is uniform over its options whatever it switches on.
+
+    So a stack is as often shallow as deep, although most architectures are deep: as elastic networks are
+    trained (Cai et al. 2020, https://arxiv.org/abs/1908.09791, Chen et al. 2021,
+    https://arxiv.org/abs/2107.00651).
+    """
+
+    def __init__(self, space: SearchSpace, number: int = 1) -> None:
+        self._space = space
+        self._number = number
+
+    def paths(self, rng: np.random.Generator, progress: float) -> list[Architecture]:
+        """Each drawn by itself."""
+        return [self._space.complete({}, rng) for _ in range(self._number)]

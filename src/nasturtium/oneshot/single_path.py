@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged
@@ -40,6 +40,12 @@ class PathSettings(WeightSettings):
 
     learning_rate: float = Field(0.03, gt=0, le=10, description="first step size of the weights")
     weight_decay: float = Field(4e-5, ge=0, le=1, description="L2 penalty on the weights")
+    optimizer: Literal["sgd", "adamw"] = Field(
+        "sgd", description="what updates the weights: SGD with momentum, or AdamW"
+    )
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="part of the training in which the step size first rises linearly"
+    )
 
 
 @dataclass(frozen=True)
@@ -79,9 +85,7 @@ class SinglePath:
         if distil is not None and distil.teacher is not None:
             distil.teacher.to(fabric.device)
         self._rng = np.random.default_rng(seed_for(seed, "paths"))
-        self._sgd = torch.optim.SGD(
-            supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
-        )
+        self._optimizer = _optimizer(supernet.weights(), settings)
 
     def run(
         self,
@@ -123,13 +127,11 @@ class SinglePath:
     def epoch(self, number: int) -> SearchEpoch:
         """One epoch; raises `Diverged`."""
         settings, began = self._settings, perf_counter()
-        self._sgd.param_groups[0]["lr"] = cosine(
-            number - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end
-        )
         progress = (number - 1) / max(settings.epochs - 1, 1)
         self._supernet.train()
         self._cost, trained, looked = Cost(), [], []
         for step, batch in enumerate(map(prepared, self._train)):
+            self._optimizer.param_groups[0]["lr"] = self._step_size(number, step)
             paths = self._sampler.paths(self._rng, progress)
             trained.append(self._update(paths, batch))
             average([trained[-1]])  # so that all processes stop together
@@ -148,12 +150,20 @@ class SinglePath:
         cost = self._cost + Cost(seconds=perf_counter() - began)
         return SearchEpoch(number, train_loss, train_accuracy, valid_loss, valid_accuracy, {}, cost.to_dict())
 
+    def _step_size(self, epoch: int, step: int) -> float:
+        """A cosine by epochs; during the warm-up the share of it that the steps so far are of the warm-up."""
+        settings, length = self._settings, len(self._train)
+        rate = cosine(epoch - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end)
+        warmup = settings.warmup * settings.epochs * length
+        done = (epoch - 1) * length + step + 1
+        return rate * done / warmup if done < warmup else rate
+
     def _update(self, paths: Sequence[Architecture], batch: Batch) -> Tensor:
-        """One step of SGD by the summed gradients of `paths`; the mean of their losses (with the labels) and
+        """One step by the summed gradients of `paths`; the mean of their losses (with the labels) and
         accuracies.
         """
         x, y = batch
-        self._sgd.zero_grad()
+        self._optimizer.zero_grad()
         with self._fabric.autocast():
             soft = self._distil.soft_labels(x) if self._distil else None
         taught = soft is not None
@@ -170,7 +180,7 @@ class SinglePath:
                 soft = probabilities(logits)
         average(w.grad for w in self._supernet.weights() if w.grad is not None)
         torch.nn.utils.clip_grad_norm_(self._supernet.weights(), self._settings.gradient_clip)
-        self._sgd.step()
+        self._optimizer.step()
         self._cost += Cost(
             forward=len(paths) + taught,
             backward=len(paths),
@@ -196,7 +206,7 @@ class SinglePath:
         """Everything that the next epoch depends on."""
         return {
             "supernet": self._supernet.state_dict(),
-            "sgd": self._sgd.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "loaders": [self._train.state, self._valid.state],
             "sampler": self._sampler.state(),
             "paths": json.dumps(self._rng.bit_generator.state),  # its integers have 128 bits
@@ -205,8 +215,16 @@ class SinglePath:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
         self._supernet.load_state_dict(state["supernet"])
-        self._sgd.load_state_dict(state["sgd"])
+        self._optimizer.load_state_dict(state["optimizer"])
         for loader, stood in zip((self._train, self._valid), state["loaders"], strict=True):
             loader.load_state(stood)
         self._sampler.load_state(state["sampler"])
         self._rng.bit_generator.state = json.loads(state["paths"])
+
+
+def _optimizer(weights: list[nn.Parameter], settings: PathSettings) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(weights, settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(
+        weights, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
+    )

@@ -56,7 +56,9 @@ STAGES = (
 def block(in_: Own, out: Own, kernel: int, expansion: int, stride: int) -> nn.Module:
     """An inverted residual block with squeeze-and-excitation to a quarter of its input's channels."""
     wide = in_ if expansion == 1 else derived(lambda channels: expansion * channels, in_, hidden=True)
-    excite = SqueezeExcite(wide, derived(lambda channels: channels // 4, in_, hidden=True), activation=nn.SiLU)
+    excite = SqueezeExcite(
+        wide, derived(lambda channels: channels // 4, in_, hidden=True), activation=nn.SiLU
+    )
     middle = None if expansion == 1 else wide
     body = inverted(in_, middle, out, kernel, stride=stride, activation=nn.SiLU, excite=excite)
     return residual(body, in_, out, stride)
