@@ -98,6 +98,11 @@ def path_stages(
     """
     training = SupernetTraining(task, sampler, distil=distil, defaults=defaults)
     sampler(*training.fresh())
+    return searched(task, training)
+
+
+def searched(task: Task, training: SupernetTraining) -> list[Stage]:
+    """Measure and write down the pace of `training`, train at it, search over what it leaves."""
 
     def inherit(run: Run) -> Inherit:
         return partial(derive, training.trained(run).net)

@@ -1,0 +1,29 @@
+"""AutoFormer: the supernet of a vision transformer, whose smaller layers are the first part of larger ones,
+trained along single paths (Chen et al. 2021, https://arxiv.org/abs/2107.00651).
+"""
+
+from nasturtium.methods.base import METHODS, Stage, Task
+from nasturtium.methods.path_search import path_stages
+from nasturtium.oneshot.paths import UniformDecisions
+
+# As published, with the step size (0.001 for batches of 1024 images) scaled by the root of the batch size.
+RECIPE: dict[str, str | float] = {
+    "optimizer": "adamw",
+    "learning_rate": 2.5e-4,
+    "learning_rate_end": 1e-5,
+    "weight_decay": 0.05,
+    "warmup": 20 / 500,
+}
+
+
+@METHODS.register(
+    "autoformer",
+    summary="train uniform single paths with AdamW, then search over the supernet",
+    paper="https://arxiv.org/abs/2107.00651",
+    abilities=["path"],
+)
+def autoformer(task: Task) -> list[Stage]:
+    """One path a step, each of its decisions uniform; the authors' heavier augmentation, label smoothing and
+    dropped paths are left out.
+    """
+    return path_stages(task, lambda _, space: UniformDecisions(space), defaults=RECIPE)
