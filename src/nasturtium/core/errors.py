@@ -25,6 +25,10 @@ class CannotRelax(UsageError):
     """A space that a method based on mixtures cannot search; others may."""
 
 
+class CannotSplit(UsageError):
+    """A space whose channels a method can't divide into parts."""
+
+
 class DataError(NasturtiumError, ValueError):
     """The data can't be used: unreadable images, too few of a class, sizes that differ."""
 

@@ -35,12 +35,14 @@ class Building:
     """What constructors build: the candidates of one architecture (`arch`), or all of them (None).
 
     `affine` says whether the BatchNorms of candidate operations get a scale and a shift; in a mixture these
-    would only rescale the architecture parameters. `outline` says that only the decisions will be looked at,
-    so that candidates without decisions in them may be left out.
+    would only rescale the architecture parameters. `part` says that operations of edges are built for one
+    `part`-th of the channels. `outline` says that only the decisions will be looked at, so that candidates
+    without decisions in them may be left out.
     """
 
     arch: Architecture | None = None
     affine: bool = True
+    part: int = 1
     outline: bool = False
 
 

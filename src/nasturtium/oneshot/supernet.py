@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import CannotRelax, UsageError
+from nasturtium.core.errors import CannotRelax, CannotSplit, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
 from nasturtium.modules.derive import derive
+from nasturtium.modules.edge import Edge
 from nasturtium.oneshot.calibrate import calibrate
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.base import Relaxation
@@ -28,15 +29,15 @@ class Supernet(nn.Module):
     sites of a name share it. `activate` runs a single path instead. What `filters` make of a relaxation's
     gate is what runs; a position in it counts the options of the blueprint's space. Raises `UsageError` if
     the space has decisions that no module makes (training settings), `CannotRelax` for choices that cannot
-    take part in the relaxation's mixture.
+    take part in the relaxation's mixture, `CannotSplit` if it takes parts of channels and there are no edges.
     """
 
     def __init__(self, blueprint: Blueprint, relaxation: Relaxation | None = None, *, seed: int = 0) -> None:
         super().__init__()
         self.space = blueprint.space
         # in a mixture a scale per candidate would only rescale its architecture parameter
-        affine = relaxation is None
-        with torch.random.fork_rng(devices=[]), building(Building(affine=affine)):
+        affine, part = relaxation is None, 1 if relaxation is None else relaxation.part
+        with torch.random.fork_rng(devices=[]), building(Building(affine=affine, part=part)):
             torch.default_generator.manual_seed(seed)
             self.net = blueprint.make()
         self.relaxation = relaxation
@@ -50,6 +51,7 @@ class Supernet(nn.Module):
             relaxation.generator.manual_seed(seed)
             self._add_alphas(relaxation, torch.Generator().manual_seed(seed))
             self._refuse_mixtures(relaxation)
+            self._refuse_parts(relaxation)
         self._connect()
 
     def _collect(self) -> dict[str, Decision]:
@@ -90,6 +92,12 @@ class Supernet(nn.Module):
                         f"{type(choice).__name__} takes no weights, so that {kept.name!r} would not learn"
                         " which option is best"
                     )
+
+    def _refuse_parts(self, relaxation: Relaxation) -> None:
+        if relaxation.part > 1 and not any(isinstance(choice, Edge) for choice in self._choices()):
+            raise CannotSplit(
+                f"{type(relaxation).__name__} splits the channels of edges, and this space has no Edge"
+            )
 
     def require_ranks(self) -> None:
         """Raise `CannotRelax` for a k-of-n decision that neither has parameters nor switches on decisions

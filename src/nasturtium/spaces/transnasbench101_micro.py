@@ -6,6 +6,7 @@ output is the last one. The benchmark has seven tasks; this is the network for i
 """
 
 import re
+from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Node
 from nasturtium.modules.edge import Edge
+from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import FactorizedReduce, ReLUConvBN, Zero
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import require_image, require_text, space
@@ -56,6 +58,10 @@ def nor_conv_3x3(in_: int, out: int, stride: int) -> nn.Module:
     return ReLUConvBN(in_, out, 3, stride)
 
 
+def _same_width(op: Callable[[int, int, int], nn.Module], width: int, stride: int) -> nn.Module:
+    return op(width, width, stride)
+
+
 # in the order that the notation numbers them
 OPS = {op.__name__: op for op in (none, skip_connect, nor_conv_1x1, nor_conv_3x3)}
 NAMES = tuple(OPS)
@@ -68,10 +74,11 @@ class MicroCell(nn.Module):
     def __init__(self, in_: int, out: int, stride: int) -> None:
         super().__init__()
 
-        def edge(node: int, source: int) -> Edge:
-            first = source == 0
-            ops = {name: partial(op, in_ if first else out) for name, op in OPS.items()}
-            return Edge(f"cell/{node}<-{source}", ops, out, stride if first else 1)
+        def edge(node: int, source: int) -> nn.Module:
+            name = f"cell/{node}<-{source}"
+            if source == 0 and in_ != out:  # an Edge keeps the width
+                return OneOf(name, {option: partial(op, in_, out, stride) for option, op in OPS.items()})
+            return Edge(name, {option: partial(_same_width, op) for option, op in OPS.items()}, out)
 
         self.nodes = nn.ModuleList(Node("cell", node, edge, None) for node in range(1, NODES))
 

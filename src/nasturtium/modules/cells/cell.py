@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.modules.cells.mixture import Lane, lane, spread
-from nasturtium.modules.choice import Choice, Gate, add, current
+from nasturtium.modules.choice import Choice, Gate, add, current, mix
 from nasturtium.modules.edge import Edge, OpFactory
+from nasturtium.modules.partial import shuffle, split
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, members
@@ -38,7 +39,9 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs = inputs
+        self.stride = stride
         self.output = output
+        self.part = current().part
         self._lanes: dict[nn.Module, Lane] = {}
 
         def edge(node: int, source: int) -> Edge:
@@ -81,12 +84,25 @@ class Cell(nn.Module):
                 count += len(ops)
         weights = torch.cat(rows)
         arrived: dict[int, list[Tensor]] = {}
+        rests: list[Tensor] = []  # of each state, the channels that no operation takes
         for source in range(self.inputs + len(self.nodes)):
             if source >= self.inputs:
-                states.append(add(arrived.pop(source)))
+                states.append(self._join(source, add(arrived.pop(source)), rests))
+            x = states[source]
+            if self.part > 1:
+                x, rest = split(x, self.part, self.stride if source < self.inputs else 1)
+                rests.append(rest)
             if source in leaving:
-                for at, y in spread(states[source], leaving[source], weights).items():
+                for at, y in spread(x, leaving[source], weights).items():
                     arrived.setdefault(at, []).append(y)
+
+    def _join(self, at: int, mixed: Tensor, rests: Sequence[Tensor]) -> Tensor:
+        """The state of a node, of what operations made and what passed them by."""
+        if self.part == 1:
+            return mixed
+        node = self.nodes[at - self.inputs]
+        assert isinstance(node, Node)
+        return shuffle(mixed, node.total(rests.__getitem__), self.part)
 
     def __getstate__(self) -> dict[str, Any]:
         # what is known of the operations is found out again; a derived cell must not keep them
@@ -149,11 +165,11 @@ class Node(Choice):
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """`states` are the cell's inputs and the nodes so far, B×C×H×W each."""
-        gate = self._gate()
-        outputs = [self.edges[str(j)](states[j]) for j in gate.index]
-        if gate.weight is not None:
-            outputs = [y * gate.weight[at] for at, y in enumerate(outputs)]
-        return add(outputs)
+        return self.total(lambda j: self.edges[str(j)](states[j]))
+
+    def total(self, edge: Callable[[int], Tensor]) -> Tensor:
+        """The sum over the edges in use, each with its weight; `edge` takes the number of its source."""
+        return mix(self._gate(), edge)
 
 
 class Sum(nn.Module):

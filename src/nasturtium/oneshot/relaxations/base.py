@@ -15,10 +15,12 @@ class Relaxation(nn.Module, ABC):
 
     `null` adds a candidate that outputs zero wherever the space allows one (`Edge(null=True)`): its parameter
     is the last of the row, it takes probability from the others, and it is never run nor derived.
+    `part` says that operations of edges run on 1/part of the channels only (see `modules/partial.py`).
     Whatever is drawn comes from `generator`, which a supernet seeds and checkpoints keep.
     """
 
     null = False
+    part = 1
 
     def __init__(self) -> None:
         super().__init__()
