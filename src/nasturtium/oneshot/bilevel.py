@@ -1,6 +1,6 @@
 """Alternating bilevel optimisation of architecture parameters and weights, as in DARTS."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
@@ -17,6 +17,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.arch_step import ArchStep, Batch
 from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
 from nasturtium.oneshot.parallel import average
+from nasturtium.oneshot.regularisers import AlphaVariance, BetaDecay, ZeroOne
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
@@ -44,9 +45,25 @@ class BilevelSettings(WeightSettings):
     alpha_learning_rate: float = Field(3e-4, gt=0, le=10, description="step size of the architecture's Adam")
     alpha_weight_decay: float = Field(1e-3, ge=0, le=1, description="L2 penalty on architecture parameters")
     alpha_momentum: float = Field(0.5, ge=0, lt=1, description="first beta of the architecture's Adam")
+    alpha_variance: float = Field(
+        0.0, ge=0, description="weight of a penalty on the variance of a decision's architecture parameters"
+    )
+    beta_decay: float = Field(0.0, ge=0, description="weight of beta-decay in the last epoch")
+    zero_one: float = Field(
+        0.0, ge=0, description="weight of FairDARTS' loss that drives the weights of options to 0 or 1"
+    )
     warmup: float = Field(
         0.0, ge=0, lt=1, description="share of the epochs, at the beginning, that train only the weights"
     )
+
+    def regularisers(self) -> Iterator[Penalty]:
+        """The penalties that are switched on."""
+        if self.alpha_variance:
+            yield AlphaVariance(self.alpha_variance)
+        if self.beta_decay:
+            yield BetaDecay(self.beta_decay)
+        if self.zero_one:
+            yield ZeroOne(self.zero_one)
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,9 @@ class Bilevel:
     """Per step one update of the architecture on a search-valid batch, then one of the weights on a
     search-train batch.
 
-    `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties` change the
-    architecture's loss, one after the other. Same seed, same machine: same result, also when interrupted and
-    resumed from `checkpoints`. Raises `CannotRelax` where the supernet can't rank options.
+    `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties`, and then
+    those of the settings, change the architecture's loss. Same seed, same machine: same result, also when
+    interrupted and resumed from `checkpoints`. Raises `CannotRelax` where the supernet can't rank options.
     """
 
     def __init__(
@@ -83,7 +100,7 @@ class Bilevel:
         self._settings = settings
         self._fabric = fabric
         self._seed = seed
-        self._penalties = penalties
+        self._penalties = [*penalties, *settings.regularisers()]
         self._sgd = torch.optim.SGD(
             supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
         )
