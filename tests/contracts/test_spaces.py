@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotSplit, UsageError
 from nasturtium.export.bundle import FILES, write_bundle
 from nasturtium.export.source.checking import tensors
 from nasturtium.modules.choice import Choice
 from nasturtium.modules.derive import derive
+from nasturtium.modules.edge import Edge
+from nasturtium.oneshot.relaxations.dirichlet import Dirichlet
+from nasturtium.oneshot.relaxations.partial_channels import PartialChannels
+from nasturtium.oneshot.relaxations.sigmoid import Sigmoid
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
@@ -147,12 +151,25 @@ def test_a_path_of_the_supernet_learns(bounded):
     assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in supernet.weights())
 
 
-def test_a_mixture_runs_or_says_why_not(bounded):
+RELAXATIONS = {
+    "softmax": Softmax,
+    "sigmoid": Sigmoid,
+    "dirichlet": Dirichlet,
+    "partial channels": lambda: PartialChannels(2),
+}
+
+
+@pytest.mark.parametrize("relaxation", RELAXATIONS.values(), ids=RELAXATIONS)
+def test_a_mixture_runs_or_says_why_not(bounded, relaxation):
     if not bounded.mixes:
         with pytest.raises(UsageError, match="needs one option of '"):
-            Supernet(bounded, Softmax(), seed=2)
+            Supernet(bounded, relaxation(), seed=2)
         return
-    supernet = Supernet(bounded, Softmax(), seed=2)
+    if relaxation().part > 1 and not any(isinstance(m, Edge) for m in bounded.make().modules()):
+        with pytest.raises(CannotSplit, match="this space has no Edge"):
+            Supernet(bounded, relaxation(), seed=2)
+        return
+    supernet = Supernet(bounded, relaxation(), seed=2)
     some_loss(tensors(supernet.train()(*bounded.inputs(4)))).backward()
     assert any(a.grad is not None and a.grad.abs().sum() > 0 for a in supernet.alphas.values())
     assert supernet.architecture() in bounded.space

@@ -1,0 +1,23 @@
+"""FairDARTS: options that don't compete (Chu et al. 2020, https://arxiv.org/abs/1911.12126)."""
+
+from nasturtium.methods.base import METHODS, Stage, Task
+from nasturtium.methods.gradient_search import GradientSearch
+from nasturtium.methods.pace import paced
+from nasturtium.oneshot.arch_step import FirstOrder
+from nasturtium.oneshot.relaxations.sigmoid import Sigmoid
+
+
+@METHODS.register(
+    "fair-darts",
+    summary="DARTS with a weight of its own for each operation, driven to 0 or 1",
+    paper="https://arxiv.org/abs/1911.12126",
+    abilities=["mixture"],
+)
+def fair_darts(task: Task) -> list[Stage]:
+    """The optimiser of the architecture is the authors' program's.
+
+    It keeps every operation above a threshold, up to two of an edge; here the best of each decision is kept,
+    as the space has it.
+    """
+    defaults = {"zero_one": 10.0, "alpha_learning_rate": 3e-3, "alpha_momentum": 0.9}
+    return paced(GradientSearch(task, Sigmoid(), FirstOrder(), defaults=defaults))
