@@ -51,6 +51,16 @@ def test_decisions_outside_of_cells_are_shown_too(figures):
     assert [sum(axes.get_visible() for axes in figure.axes) for figure in figures] == [7, 1]
 
 
+def test_weights_that_do_not_compete_leave_nothing_to_no_connection(figures):
+    space = SearchSpace([Decision("c/1<-0", ("a", "b")), Decision("c/2<-0", ("a", "b", "c"))])
+    row = {"c/1<-0": [0.1, 0.2], "c/2<-0": [0.9, 0.7, 0.1]}
+    (found,) = probabilities.probability_pictures([SearchEpoch(1, 1, 0, 1, 0, row)], space, None)
+    assert "a weight of its own" in found.note
+    assert "dotted line" not in found.note
+    panels = [axes for axes in figures[0].axes if axes.get_visible()]
+    assert [len(axes.lines) for axes in panels] == [2, 3]
+
+
 def test_many_options_are_all_told_apart():
     found = probabilities.looks([f"op{i}" for i in range(24)])
     assert len(set(found.values())) == 24

@@ -87,7 +87,7 @@ class SearchEpoch:
     """An epoch of a gradient search: losses and accuracies (0–1) as met in training, and what it cost.
 
     `probabilities` has a row per decision, as they are at its end; what a row lacks to one belongs to the
-    zero candidate.
+    zero candidate. Where options don't compete, each has a weight of its own and rows have no certain sum.
     """
 
     epoch: int

@@ -56,18 +56,20 @@ NOTE = (
     "does not use. "
 )
 REST = "Probabilities of a panel add up to one together with the dotted line, which stands for no connection."
+ALONE = "This search gave every option a weight of its own between 0 and 1; they need not add up to one."
 
 
 def probability_pictures(
     curve: Sequence[SearchEpoch], space: SearchSpace, arch: Architecture | None
 ) -> tuple[Picture, ...]:
     """A picture for the edges of each cell, one for the inputs of its nodes, one for each other group."""
+    alone = any(sum(row) > 1.001 for epoch in curve for row in epoch.probabilities.values())
     known = [name for name in space.decisions if any(name in epoch.probabilities for epoch in curve)]
     groups: dict[tuple[str, str], list[str]] = {}
     for name in known:
         groups.setdefault(_group(name, space), []).append(name)
     return tuple(
-        _picture(i, cell, kind, [space.decisions[name] for name in names], curve, arch)
+        _picture(i, cell, kind, [space.decisions[name] for name in names], curve, arch, alone=alone)
         for i, ((cell, kind), names) in enumerate(groups.items(), start=1)
     )
 
@@ -86,16 +88,18 @@ def _picture(
     decisions: Sequence[Decision],
     curve: Sequence[SearchEpoch],
     arch: Architecture | None,
+    *,
+    alone: bool,
 ) -> Picture:
     options = list(dict.fromkeys(str(option) for decision in decisions for option in decision.options))
-    rest = _lowest_sum(decisions, curve) < 0.999
+    rest = not alone and _lowest_sum(decisions, curve) < 0.999
     figure = _figure(decisions, looks(options), curve, arch, rest=rest)
     title = {"edges": f"Operations of cell “{cell}”", "inputs": f"Inputs of cell “{cell}”"}.get(
         kind if cell else "", "Other decisions"
     )
     alt = f"{len(decisions)} panels of probabilities over {len(curve)} epochs."
     name = f"probabilities-{number}-{slug(cell or 'others')}"
-    return picture(figure, name, title, alt=alt, note=NOTE + (REST if rest else ""))
+    return picture(figure, name, title, alt=alt, note=NOTE + (ALONE if alone else REST if rest else ""))
 
 
 def _figure(
@@ -113,9 +117,9 @@ def _figure(
     for axes in grid.ravel():
         axes.set_visible(False)
     for decision, spot in zip(decisions, spots, strict=True):
-        _panel(grid[spot], decision, styles, curve, arch)
+        _panel(grid[spot], decision, styles, curve, arch, rest=rest)
         _outer_labels(grid[spot], spot, spots)
-    grid[spots[0]].set_ylim(0, 1.05 * _highest(decisions, curve))  # shared by all panels
+    grid[spots[0]].set_ylim(0, 1.05 * _highest(decisions, curve, rest=rest))  # shared by all panels
     free = min((row for row, column in spots if column == grid.shape[1] - 1), default=rows)
     _legend(figure, styles, rest, corner=free * PANEL_HEIGHT)
     return figure
@@ -126,10 +130,10 @@ def _lowest_sum(decisions: Sequence[Decision], curve: Sequence[SearchEpoch]) -> 
     return min(sum(e.probabilities[d.name]) for d in decisions for e in curve if d.name in e.probabilities)
 
 
-def _highest(decisions: Sequence[Decision], curve: Sequence[SearchEpoch]) -> float:
-    """The highest probability of these decisions, `none` included."""
+def _highest(decisions: Sequence[Decision], curve: Sequence[SearchEpoch], *, rest: bool) -> float:
+    """The highest probability of these decisions, that of `none` included where there is a `rest`."""
     rows = [e.probabilities[d.name] for d in decisions for e in curve if d.name in e.probabilities]
-    return max(max(*row, 1 - sum(row)) for row in rows)
+    return max(max(*row, 1 - sum(row) if rest else 0.0) for row in rows)
 
 
 def _spots(decisions: Sequence[Decision]) -> list[Spot]:
@@ -148,6 +152,8 @@ def _panel(
     styles: Mapping[str, Look],
     curve: Sequence[SearchEpoch],
     arch: Architecture | None,
+    *,
+    rest: bool,
 ) -> None:
     axes.set_visible(True)
     value = None if arch is None else arch.get(decision.name)
@@ -160,9 +166,9 @@ def _panel(
         (line,) = axes.plot(epochs, [row[i] for row in rows], color=color, linestyle=dash, marker=marker)
         line.set(linewidth=2.4 if heavy else 1.2, zorder=3 if heavy else 2, markersize=3)
         line.set_alpha(1.0 if arch is None or chosen else 0.45)
-    rest = [1 - sum(row) for row in rows]
-    if max(rest) > 0.001:
-        axes.plot(epochs, rest, color=FAINT, linestyle=":", linewidth=1.4, marker=marker, markersize=3)
+    left = [1 - sum(row) for row in rows]
+    if rest and max(left) > 0.001:
+        axes.plot(epochs, left, color=FAINT, linestyle=":", linewidth=1.4, marker=marker, markersize=3)
     plain(axes)
     axes.tick_params(labelsize=8)
     whole_numbers(axes, epochs, most=4)
