@@ -204,3 +204,57 @@ def test_wrong_settings_are_all_named_at_once():
     assert "epochs = 0" in message
     assert "momentum = 1.5" in message
     assert "'learning_rates': did you mean 'learning_rate'" in message
+
+
+def with_dropouts(**changes) -> tuple[Supernet, Bilevel]:
+    settings = SETTINGS.model_copy(update={"skip_dropout": 0.6, "path_dropout": 0.2, **changes})
+    supernet = Supernet(blueprint(), Softmax(), skip_dropout=True)
+    return supernet, Bilevel(supernet, FirstOrder(), settings, fabric=FABRIC, seed=0)
+
+
+def test_skip_connections_drop_less_and_paths_more_as_the_search_goes_on():
+    supernet, search = with_dropouts()
+    rates: list[list[float]] = []
+    (drops,) = supernet.filters
+
+    def note(epoch):
+        rates.append([epoch.epoch, supernet.skip_dropouts()[0].rate, drops.progress])
+
+    search.run(TRAIN, VALID, steps=1, on_epoch=note)
+    assert rates == [pytest.approx(row) for row in ([1, 0.6, 0.0], [2, 0.3, 0.5], [3, 0.0, 1.0])]
+    assert len({skip.rate for skip in supernet.skip_dropouts()}) == 1
+    assert Bilevel(supernet, FirstOrder(), SETTINGS, fabric=FABRIC, seed=0)._supernet.filters == [drops]
+
+
+def test_interrupted_with_dropouts_it_ends_as_if_it_never_was(tmp_path):
+    whole, search = with_dropouts()
+    expected = search.run(TRAIN, VALID)
+    assert told(expected) != told(bilevel()[1].run(TRAIN, VALID))
+
+    def stop(epoch):
+        raise Killed
+
+    checkpoints = Checkpoints(tmp_path, "search")
+    with pytest.raises(Killed):
+        with_dropouts()[1].run(TRAIN, VALID, checkpoints=checkpoints, on_epoch=stop)
+    resumed, search = with_dropouts()
+    assert told(search.run(TRAIN, VALID, checkpoints=checkpoints)) == told(expected)
+    assert same_weights(resumed, whole)
+
+
+def test_all_passes_of_the_second_order_drop_the_same():
+    """Otherwise chance would be in the finite difference, divided by a small number."""
+    supernet, search = with_dropouts()
+    supernet.set_skip_dropout(0.5)
+    supernet.filters[0].progress = 1.0
+    passes: list[list[torch.Tensor]] = []
+    supernet.net.register_forward_pre_hook(lambda *_: passes.append([]))
+    for skip in supernet.skip_dropouts():
+        skip.register_forward_hook(lambda _, x, y: passes[-1].append((y == 0) & (x[0] != 0)))
+    batch = (torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3)
+    SecondOrder().gradient(supernet, batch, batch, torch.nn.functional.cross_entropy, search._sgd)
+    assert len(passes) == 4
+    first, *others = passes
+    assert 0 < len(first) < len(supernet.skip_dropouts())  # some are themselves dropped
+    for dropped in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, dropped, strict=True))

@@ -4,7 +4,8 @@ A supernet, a relaxation, alternating updates, a derived architecture.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -13,10 +14,12 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Task, able
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Penalty
+from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found, Penalty
+from nasturtium.oneshot.epochs import OnEpoch
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
+from nasturtium.study.budget import Budget
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
@@ -32,8 +35,6 @@ class GradientSearch:
     person may change. Raises `CannotRelax` for a space that the relaxation can't search.
     """
 
-    name = "search"
-
     def __init__(
         self,
         task: Task,
@@ -42,6 +43,7 @@ class GradientSearch:
         *,
         penalties: Sequence[Penalty] = (),
         defaults: Mapping[str, float] = MappingProxyType({}),
+        name: str = "search",
     ) -> None:
         if task.budget.unit == "trials":
             raise UsageError(
@@ -49,18 +51,35 @@ class GradientSearch:
             )
         if "epochs" in task.searching:
             raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
+        self.name = name
         self._task = task
         self._relaxation = relaxation
         self._arch_step = arch_step
         self._penalties = penalties
         self._settings = BilevelSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
-        self._bilevel(self._settings)  # what can't be searched is refused before anything is spent
+        # what can't be searched is refused before anything is spent
+        self._refuse_idle_dropout(self._loop(self._settings)[0])
 
-    def _bilevel(self, settings: BilevelSettings) -> Bilevel:
+    def _refuse_idle_dropout(self, supernet: Supernet) -> None:
+        asked, settings = self._task.searching, self._settings
+        if "skip_dropout" in asked and settings.skip_dropout and not supernet.skip_dropouts():
+            raise UsageError("skip_dropout: no edge of this space has an identity among its operations")
+        if "path_dropout" in asked and settings.path_dropout and not supernet.runs_several():
+            raise UsageError(
+                f"path_dropout: {type(self._relaxation).__name__} never runs several options of a decision of"
+                " this space together, so that none can be dropped"
+            )
+
+    def _loop(self, settings: BilevelSettings) -> tuple[Supernet, Bilevel]:
         task = self._task
         try:
-            supernet = Supernet(task.blueprint, self._relaxation, seed=seed_for(task.seed, "supernet"))
-            return Bilevel(
+            supernet = Supernet(
+                task.blueprint,
+                self._relaxation,
+                seed=seed_for(task.seed, "supernet"),
+                skip_dropout=settings.skip_dropout > 0,
+            )
+            return supernet, Bilevel(
                 supernet,
                 self._arch_step,
                 settings,
@@ -76,54 +95,48 @@ class GradientSearch:
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The derived architecture and the curve of the search."""
-        splits = self._task.splits
         pace = Pace.of(run)
         settings = self._for(pace)
-        known = len(run.epochs(self.name))
-        best = 0.0
-        progress.start(self.name, pace.epochs, "epochs")
-
-        def on_epoch(epoch: SearchEpoch) -> None:
-            nonlocal best
-            best = max(best, epoch.valid_accuracy)
-            if epoch.epoch > known:
-                run.epoch(self.name, figures(epoch), cost=Cost.from_dict(epoch.cost))
-            progress.advance(
-                epoch.epoch,
-                loss=epoch.train_loss,
-                valid_accuracy=epoch.valid_accuracy,
-                best_valid_accuracy=best,
-            )
-
-        try:
-            found = self._bilevel(settings).run(
-                splits.search_train,
-                splits.search_valid,
-                steps=pace.steps,
-                checkpoints=Checkpoints(run.path("checkpoints"), "search"),
-                on_epoch=on_epoch,
-            )
-        finally:
-            progress.finish()
+        with epochs_told(run, self.name, pace.epochs, progress) as on_epoch:
+            found = self._search(run, settings, pace, on_epoch)[1]
         return {
             "architecture": json.loads(found.architecture.to_json()),
             "curve": [asdict(epoch) for epoch in found.curve],
             "settings": settings.model_dump(),
         }
 
+    def _search(
+        self, run: Run, settings: BilevelSettings, pace: Pace, on_epoch: OnEpoch
+    ) -> tuple[Supernet, Found]:
+        supernet, loop = self._loop(settings)
+        found = loop.run(
+            self._task.splits.search_train,
+            self._task.splits.search_valid,
+            steps=pace.steps,
+            checkpoints=Checkpoints(run.path("checkpoints"), self.name),
+            on_epoch=on_epoch,
+        )
+        return supernet, found
+
+    def trained(self, run: Run) -> Supernet:
+        """The supernet of a finished search; what its checkpoint lacks is searched again."""
+        pace = Pace.of(run)
+        return self._search(run, self._for(pace), pace, lambda _: None)[0]
+
     def pace(self, progress: Progress) -> Pace:
         """How many epochs and steps the budget allows."""
-        splits, settings, budget = self._task.splits, self._settings, self._task.budget
-        pass_steps = max(len(splits.search_train) // settings.batch_size, 1)
-        if budget.unit == "epochs":
-            return Pace(max(int(budget.amount), 1), pass_steps)
-        progress.say("timing a few steps of the search")
-        one = self._bilevel(settings.model_copy(update={"epochs": 1}))
-        step_seconds = seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
-        pace = Pace.within(
-            budget.amount, step_seconds=step_seconds, pass_steps=pass_steps, most_epochs=MOST_EPOCHS
-        )
-        return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
+        return pace_of([self], self._task.budget, progress, most_epochs=MOST_EPOCHS)
+
+    @property
+    def pass_steps(self) -> int:
+        """The steps of a pass over the search-train split."""
+        return max(len(self._task.splits.search_train) // self._settings.batch_size, 1)
+
+    def step_seconds(self) -> float:
+        """Seconds of a step, measured now."""
+        splits = self._task.splits
+        _, one = self._loop(self._settings.model_copy(update={"epochs": 1}))
+        return seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
 
     def _for(self, pace: Pace) -> BilevelSettings:
         """The settings for this many steps: in a short search the architecture takes larger steps."""
@@ -132,6 +145,49 @@ class GradientSearch:
             factor = min(max(LONG_SEARCH / (pace.epochs * pace.steps), 1.0), 10.0)
             update["alpha_learning_rate"] = factor * self._settings.alpha_learning_rate
         return self._settings.model_copy(update=update)
+
+
+@contextmanager
+def epochs_told(
+    run: Run, stage: str, epochs: int, progress: Progress, *, unit: str = "epochs"
+) -> Iterator[OnEpoch]:
+    """Inside, epochs that a loop tells are logged, unless the run knows them already, and shown."""
+    known, best = len(run.epochs(stage)), 0.0
+
+    def on_epoch(epoch: SearchEpoch) -> None:
+        nonlocal best
+        best = max(best, epoch.valid_accuracy)
+        if epoch.epoch > known:
+            run.epoch(stage, figures(epoch), cost=Cost.from_dict(epoch.cost))
+        progress.advance(
+            epoch.epoch,
+            loss=epoch.train_loss,
+            valid_accuracy=epoch.valid_accuracy,
+            best_valid_accuracy=best,
+        )
+
+    progress.start(stage, epochs, unit)
+    try:
+        yield on_epoch
+    finally:
+        progress.finish()
+
+
+def pace_of(
+    searches: Sequence[GradientSearch], budget: Budget, progress: Progress, *, most_epochs: int
+) -> Pace:
+    """The pace at which `budget` is enough for all searches, each of which goes equally many steps."""
+    pass_steps = searches[0].pass_steps
+    if budget.unit == "epochs":
+        return Pace.over(budget.amount / len(searches), pass_steps=pass_steps)
+    progress.say("timing a few steps of the search")
+    pace = Pace.within(
+        budget.amount,
+        step_seconds=sum(search.step_seconds() for search in searches),
+        pass_steps=pass_steps,
+        most_epochs=most_epochs,
+    )
+    return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
 
 
 def figures(epoch: SearchEpoch) -> Mapping[str, float]:

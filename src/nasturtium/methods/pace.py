@@ -4,6 +4,7 @@ Schedules need to know their end, and two networks are only comparable after equ
 turned into epochs before the work begins, not by a clock that stops it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -42,6 +43,12 @@ class Pace:
     def of(cls, run: Run) -> "Pace":
         """The pace that was written down for the search of `run`."""
         return cls(**run.stages()[PACE].payload)
+
+    @classmethod
+    def over(cls, passes: float, *, pass_steps: int) -> "Pace":
+        """As many passes over the data, where one has `pass_steps` steps; a part of one shortens all."""
+        epochs = max(math.ceil(passes), 1)
+        return cls(epochs, max(int(pass_steps * passes / epochs), 1))
 
     @classmethod
     def within(cls, seconds: float, *, step_seconds: float, pass_steps: int, most_epochs: int) -> "Pace":

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nasturtium.core.errors import NasturtiumError, UsageError
@@ -29,6 +30,11 @@ class Gate:
     index: tuple[int, ...]
     weight: Tensor | None = None
 
+    def only(self, places: Sequence[int]) -> "Gate":
+        """The entries at these places of `index` alone, their weights unchanged."""
+        weight = None if self.weight is None else self.weight[list(places)]
+        return Gate(tuple(self.index[place] for place in places), weight)
+
 
 @dataclass(frozen=True)
 class Building:
@@ -37,13 +43,15 @@ class Building:
     `affine` says whether the BatchNorms of candidate operations get a scale and a shift; in a mixture these
     would only rescale the architecture parameters. `part` says that operations of edges are built for one
     `part`-th of the channels. `outline` says that only the decisions will be looked at, so that candidates
-    without decisions in them may be left out.
+    without decisions in them may be left out. Where `skip_dropout` is given, identities among the operations
+    of an `Edge` can drop elements, drawing from it.
     """
 
     arch: Architecture | None = None
     affine: bool = True
     part: int = 1
     outline: bool = False
+    skip_dropout: torch.Generator | None = None
 
 
 _EVERYTHING = Building()

@@ -17,6 +17,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.arch_step import ArchStep, Batch
 from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
 from nasturtium.oneshot.parallel import average
+from nasturtium.oneshot.path_dropout import PathDropout
 from nasturtium.oneshot.regularisers import AlphaVariance, BetaDecay, ZeroOne
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
@@ -54,6 +55,12 @@ class BilevelSettings(WeightSettings):
     )
     warmup: float = Field(
         0.0, ge=0, lt=1, description="share of the epochs, at the beginning, that train only the weights"
+    )
+    skip_dropout: float = Field(
+        0.0, ge=0, lt=1, description="first rate at which skip connections drop elements; falls to 0"
+    )
+    path_dropout: float = Field(
+        0.0, ge=0, lt=1, description="chance that all options of a decision are dropped at last; rises from 0"
     )
 
     def regularisers(self) -> Iterator[Penalty]:
@@ -101,6 +108,10 @@ class Bilevel:
         self._fabric = fabric
         self._seed = seed
         self._penalties = [*penalties, *settings.regularisers()]
+        if settings.path_dropout:
+            assert supernet.relaxation is not None
+            self._path_dropout = PathDropout(settings.path_dropout, supernet.relaxation.generator)
+            supernet.filters.append(self._path_dropout)
         self._sgd = torch.optim.SGD(
             supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
         )
@@ -125,8 +136,7 @@ class Bilevel:
         `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
         again. Raises `Diverged` if a loss is not finite.
         """
-        self._images = len(train)
-        self._train, self._valid = self._loaders(train, valid, steps)
+        self.feed(train, valid, steps=steps)
         curve = run_epochs(
             self,
             self._settings.epochs,
@@ -136,6 +146,11 @@ class Bilevel:
         )
         cost = sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
         return Found(self._supernet.architecture(), tuple(curve), cost)
+
+    def feed(self, train: ImageSet, valid: ImageSet, *, steps: int | None) -> None:
+        """Take batches from these images from now on, `steps` to an epoch (None: one pass over `train`)."""
+        self._images = len(train)
+        self._train, self._valid = self._loaders(train, valid, steps)
 
     def _loaders(self, train: ImageSet, valid: ImageSet, steps: int | None) -> tuple[Batches, Batches]:
         normalise = Normalise.measured(train)
@@ -162,6 +177,9 @@ class Bilevel:
         self._progress = (number - 1) / max(settings.epochs - 1, 1)
         assert self._supernet.relaxation is not None
         self._supernet.relaxation.anneal(self._progress)
+        self._supernet.set_skip_dropout(settings.skip_dropout * (1 - self._progress))
+        if settings.path_dropout:
+            self._path_dropout.progress = self._progress
         self._supernet.train()
         warming = number <= settings.warmup * settings.epochs
         cost, trained, looked = Cost(), [], []

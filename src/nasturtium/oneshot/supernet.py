@@ -11,7 +11,7 @@ from nasturtium.core.errors import CannotRelax, CannotSplit, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
 from nasturtium.modules.derive import derive
-from nasturtium.modules.edge import Edge
+from nasturtium.modules.edge import Edge, SkipDropout
 from nasturtium.oneshot.calibrate import calibrate
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.base import Relaxation
@@ -30,14 +30,26 @@ class Supernet(nn.Module):
     gate is what runs; a position in it counts the options of the blueprint's space. Raises `UsageError` if
     the space has decisions that no module makes (training settings), `CannotRelax` for choices that cannot
     take part in the relaxation's mixture, `CannotSplit` if it takes parts of channels and there are no edges.
+
+    With `skip_dropout` the identities among the operations of edges can drop elements, at the rate that
+    `set_skip_dropout` sets; what they drop is drawn from the relaxation's generator.
     """
 
-    def __init__(self, blueprint: Blueprint, relaxation: Relaxation | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        relaxation: Relaxation | None = None,
+        *,
+        seed: int = 0,
+        skip_dropout: bool = False,
+    ) -> None:
         super().__init__()
         self.space = blueprint.space
         # in a mixture a scale per candidate would only rescale its architecture parameter
         affine, part = relaxation is None, 1 if relaxation is None else relaxation.part
-        with torch.random.fork_rng(devices=[]), building(Building(affine=affine, part=part)):
+        draws = relaxation.generator if relaxation is not None and skip_dropout else None
+        what = Building(affine=affine, part=part, skip_dropout=draws)
+        with torch.random.fork_rng(devices=[]), building(what):
             torch.default_generator.manual_seed(seed)
             self.net = blueprint.make()
         self.relaxation = relaxation
@@ -130,6 +142,19 @@ class Supernet(nn.Module):
     def average_statistics(self) -> None:
         """Average the running statistics of its norms over all processes."""
         average(buffer for buffer in self.buffers() if buffer.is_floating_point())
+
+    def skip_dropouts(self) -> list[SkipDropout]:
+        """The identities that can drop elements."""
+        return [module for module in self.net.modules() if isinstance(module, SkipDropout)]
+
+    def set_skip_dropout(self, rate: float) -> None:
+        """Have all of them zero elements with probability `rate`, 0 ≤ rate < 1, while they are trained."""
+        for module in self.skip_dropouts():
+            module.rate = rate
+
+    def runs_several(self) -> bool:
+        """Whether some decision's options run together in one pass."""
+        return any(len(gate.index) > 1 for gate in self._gates().values())
 
     @contextmanager
     def fixed_alphas(self) -> Iterator[None]:
