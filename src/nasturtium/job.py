@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -104,6 +104,8 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
         fabric=make_fabric(config.device, training.precision),
         seed=config.seed,
         mirror=training.mirror,
+        sizes=_sizes(space, config.search_net),
+        resized=lambda sizes: _blueprint(config, source, space, sizes),
     )
 
 
@@ -135,7 +137,11 @@ def _refuse_different(searched: SearchSpace, final: SearchSpace) -> None:
         )
 
 
-def _blueprint(config: SearchConfig, source: DataSource, space: Space, sizes: dict[str, int]) -> Blueprint:
+def _sizes(space: Space, asked: Mapping[str, int]) -> dict[str, int]:
+    return {**SPACES.get(space).sizes, **asked} if isinstance(space, str) else {}
+
+
+def _blueprint(config: SearchConfig, source: DataSource, space: Space, sizes: Mapping[str, int]) -> Blueprint:
     shape, classes = source.input_shape, len(source.classes)
     if isinstance(space, str):
         blueprint = make_space(space, shape, classes, sizes)

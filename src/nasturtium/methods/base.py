@@ -1,7 +1,7 @@
 """What a method is: a short list of stages that end with an architecture."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lightning_fabric import Fabric
@@ -23,6 +23,7 @@ class Task:
 
     `blueprint` is the network at its search size, `final` the same space at the size that is trained in the
     end. `training` are the final training's settings, `searching` what a person changed about the search.
+    `sizes` are those of `blueprint` by name, none where it is a person's own; `resized` makes it at others.
     """
 
     blueprint: Blueprint
@@ -34,6 +35,8 @@ class Task:
     fabric: Fabric
     seed: int
     mirror: bool
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    resized: Callable[[Mapping[str, int]], Blueprint] | None = None
 
 
 class Stage(Protocol):
