@@ -36,3 +36,12 @@ def test_one_slow_step_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "SLOW", -1)
     assert seconds_per_step(asked.append) >= 0
     assert asked == [1]
+
+
+@pytest.mark.parametrize("passes", [0.3, 1, 2.5, 7, 20 / 3])
+def test_parts_of_a_pass_shorten_epochs_and_never_exceed_the_budget(passes: float) -> None:
+    found = Pace.over(passes, pass_steps=90)
+    assert found.steps <= 90
+    assert 90 * passes - found.epochs < found.epochs * found.steps <= 90 * passes
+    assert Pace.over(7, pass_steps=90) == Pace(epochs=7, steps=90)
+    assert Pace.over(0.3, pass_steps=2) == Pace(epochs=1, steps=1)

@@ -58,27 +58,27 @@ PARTS = (Part("search 1", 1, 1.0, 0.0), Part("search 2", 2, 5 / 8, 0.4), Part("s
 )
 def p_darts(task: Task) -> list[Stage]:
     """Three searches of equally many steps share the budget."""
-    stages = [ProgressiveSearch(task, number) for number in range(len(PARTS))]
+    blueprints = [deepened(task, part.depth) for part in PARTS]
+    stages = [ProgressiveSearch(task, blueprints, number) for number in range(len(PARTS))]
     return [Timing(stages[0]), *stages]
 
 
 class ProgressiveSearch:
-    """One of the three searches. Its options follow from what those before it logged."""
+    """One of the three searches, each of one of `blueprints`. Its options follow from what those before it
+    logged.
+    """
 
-    def __init__(self, task: Task, number: int) -> None:
+    def __init__(self, task: Task, blueprints: Sequence[Blueprint], number: int) -> None:
         self.name = PARTS[number].name
         self._task = task
+        self._blueprints = blueprints
         self._number = number
-        self._search(number, {})  # what can't be searched is refused before anything is spent
+        self._search(number, blueprints[number])  # refuses what can't be searched before anything is spent
 
-    def _blueprint(self, number: int, options: Options) -> Blueprint:
-        return deepened(self._task, PARTS[number].depth).restrict(options)
-
-    def _search(self, number: int, options: Options) -> GradientSearch:
+    def _search(self, number: int, blueprint: Blueprint) -> GradientSearch:
         part = PARTS[number]
-        seed = seed_for(self._task.seed, part.name)
         return GradientSearch(
-            replace(self._task, blueprint=self._blueprint(number, options), seed=seed),
+            replace(self._task, blueprint=blueprint, seed=seed_for(self._task.seed, part.name)),
             Softmax(),
             FirstOrder(),
             defaults={
@@ -96,8 +96,8 @@ class ProgressiveSearch:
         options = {d.name: d.options for d in space.decisions.values() if not d.many}
         rows = {name: rng.random(len(all_)).tolist() for name, all_ in options.items()}
         searches = [
-            self._search(number, strongest(space, options, rows, part.share))
-            for number, part in enumerate(PARTS)
+            self._search(number, blueprint.restrict(strongest(space, options, rows, part.share)))
+            for number, (part, blueprint) in enumerate(zip(PARTS, self._blueprints, strict=True))
         ]
         return pace_of(searches, self._task.budget, progress, most_epochs=MOST_EPOCHS)
 
@@ -107,11 +107,12 @@ class ProgressiveSearch:
         """
         before = [run.stages()[part.name].payload for part in PARTS[: self._number]]
         options = self._options(before)
-        found = self._search(self._number, options).run(run, progress)
+        blueprint = self._blueprints[self._number].restrict(options)
+        found = self._search(self._number, blueprint).run(run, progress)
         found["options"] = {name: list(left) for name, left in options.items()}
         if self._number + 1 == len(PARTS):
-            restricted = self._blueprint(self._number, options).space
-            arch = with_few_skips(restricted, found["curve"][-1]["probabilities"], MOST_SKIPS)
+            rows = found["curve"][-1]["probabilities"]
+            arch = with_few_skips(blueprint.space, rows, MOST_SKIPS)
             found["architecture"] = json.loads(arch.to_json())
             found["curve"] = joined(self._task.blueprint.space, [*before, found])
         return found
