@@ -42,7 +42,7 @@ class FirstOrder:
     ) -> dict[str, Tensor]:
         """One backward pass on the validation batch; weight gradients are neither computed nor touched."""
         x, y = valid
-        return _gradients(loss(supernet(x), y), dict(supernet.alphas.items()))
+        return gradients(loss(supernet(x), y), dict(supernet.alphas.items()))
 
 
 class SecondOrder:
@@ -65,30 +65,24 @@ class SecondOrder:
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
     ) -> dict[str, Tensor]:
         """Weights, momentum and BatchNorm statistics are left as they are."""
+        if self.exact and processes() > 1:
+            raise UsageError("the exact second order works in one process; use its finite difference")
         weights: dict[str, Tensor] = dict(supernet.net.named_parameters("net"))
         alphas = dict(supernet.alphas.items())
-        assert supernet.relaxation is not None
-        generator = supernet.relaxation.generator
-        draws = generator.get_state()
-        buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
-
-        def loss_at(values: dict[str, Tensor], batch: Batch) -> Tensor:
-            generator.set_state(draws)  # all passes draw the same gates
-            return loss(functional_call(supernet, {**values, **buffers}, (batch[0],)), batch[1])
-
-        step = _gradients(loss_at(weights, train), weights, graph=self.exact)
+        loss_at = repeatable(supernet, loss)
+        step = gradients(loss_at(weights, train), weights, graph=self.exact)
         rate = optimizer.param_groups[0]["lr"]
         virtual = {name: w - rate * _step(optimizer, w, step[name]) for name, w in weights.items()}
         if self.exact:
-            return _gradients(loss_at(virtual, valid), alphas)
+            return gradients(loss_at(virtual, valid), alphas)
 
         virtual = {name: w.detach().requires_grad_() for name, w in virtual.items()}
-        both = _gradients(loss_at(virtual, valid), {**alphas, **virtual})
+        both = gradients(loss_at(virtual, valid), {**alphas, **virtual})
         v = {name: both[name] for name in weights}
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in v.values()]))
         epsilon = 0.01 / norm.clamp(min=1e-12)  # without a gradient the difference is zero, whatever ε is
         ahead, behind = (
-            _gradients(
+            gradients(
                 loss_at({n: w.detach() + sign * epsilon * v[n] for n, w in weights.items()}, train), alphas
             )
             for sign in (1, -1)
@@ -96,17 +90,56 @@ class SecondOrder:
         return {n: both[n] - rate * (ahead[n] - behind[n]) / (2 * epsilon) for n in alphas}
 
 
-def _gradients(loss: Tensor, at: dict[str, Tensor], *, graph: bool = False) -> dict[str, Tensor]:
-    """Gradients by name, averaged over all processes; zero where the loss does not depend on a tensor."""
-    if graph and processes() > 1:
-        raise UsageError("the exact second order works in one process; use its finite difference")
+def repeatable(supernet: Supernet, loss: Loss) -> Callable[[dict[str, Tensor], Batch], Tensor]:
+    """The loss as a function of parameters by name (the others stay as they are) and a batch.
+
+    Every call runs the same gates, and none touches BatchNorm statistics.
+    """
+    assert supernet.relaxation is not None
+    generator = supernet.relaxation.generator
+    draws = generator.get_state()
+    buffers = {name: buffer.clone() for name, buffer in supernet.named_buffers()}
+
+    def loss_at(values: dict[str, Tensor], batch: Batch) -> Tensor:
+        generator.set_state(draws)
+        return loss(functional_call(supernet, {**values, **buffers}, (batch[0],)), batch[1])
+
+    return loss_at
+
+
+def gradients(loss: Tensor, at: dict[str, Tensor], *, graph: bool = False) -> dict[str, Tensor]:
+    """Gradients by name, zero where the loss does not depend on a tensor.
+
+    They are averaged over all processes, but for those with a `graph`, of which `product` averages what it
+    makes.
+    """
     found = torch.autograd.grad(loss, list(at.values()), create_graph=graph, allow_unused=True)
-    gradients = {
+    slopes = {
         name: torch.zeros_like(x) if g is None else g for (name, x), g in zip(at.items(), found, strict=True)
     }
     if not graph:
-        average(gradients.values())
-    return gradients
+        average(slopes.values())
+    return slopes
+
+
+def product(slopes: dict[str, Tensor], at: dict[str, Tensor], vector: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The derivative with respect to `at` of `slopes` · `vector`, by name, averaged over all processes: where
+    `slopes` is a gradient taken with its graph, a product with a second derivative. The graph is kept for
+    more of them.
+    """
+    bent = [name for name, slope in slopes.items() if slope.requires_grad]
+    if not bent:
+        return {name: torch.zeros_like(x) for name, x in at.items()}
+    found = torch.autograd.grad(
+        [slopes[name] for name in bent],
+        list(at.values()),
+        [vector[name] for name in bent],
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    average(found)
+    return dict(zip(at, found, strict=True))
 
 
 def _step(optimizer: torch.optim.SGD, weight: Tensor, gradient: Tensor) -> Tensor:
