@@ -20,7 +20,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.modules.choice import Gate
 from nasturtium.oneshot.arch_step import Batch, FirstOrder
 from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
-from nasturtium.oneshot.epochs import OnEpoch, accuracy, channels_last, run_epochs
+from nasturtium.oneshot.epochs import OnEpoch, accuracy, prepared, run_epochs
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.decision import Decision
@@ -109,7 +109,7 @@ class Perturbation:
         draws = torch.Generator().manual_seed(seed_for(self._seed, number))
         subset = self._valid.subset(torch.randperm(len(self._valid), generator=draws)[: self._images])
         size, device = self._settings.batch_size, self._fabric.device
-        return map(channels_last, in_order(subset, size, normalise=self._normalise, device=device))
+        return map(prepared, in_order(subset, size, normalise=self._normalise, device=device))
 
     def _without(self, name: str, option: int, batches: Sequence[Batch]) -> tuple[float, float]:
         """(accuracy, −loss) of the supernet without an option: the smaller, the more it was worth."""
