@@ -15,6 +15,7 @@ from nasturtium.oneshot.arch_step import ArchStep, FirstOrder, SecondOrder
 from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings
 from nasturtium.oneshot.parallel import average, processes
 from nasturtium.oneshot.paths import UniformPaths
+from nasturtium.oneshot.perturbation import Perturbation
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.single_path import PathSettings, SinglePath
 from nasturtium.oneshot.supernet import Supernet
@@ -70,6 +71,14 @@ def single_path(folder: Path, fabric: Fabric) -> dict[str, Tensor]:
     return supernet.state_dict()
 
 
+def perturbation(folder: Path, fabric: Fabric) -> dict[str, Tensor]:
+    supernet = Supernet(Blueprint(Net), Softmax(), seed=3)
+    settings = BilevelSettings(batch_size=16, learning_rate=2.0, alpha_learning_rate=0.05)
+    search = Perturbation(supernet, settings, fabric=fabric, seed=0)
+    search.run(TRAIN, VALID, images=48, steps=4, checkpoints=Checkpoints(folder, "selection"))
+    return {name: value for name, value in supernet.state_dict().items() if "extra" not in name}
+
+
 def write(fabric: Fabric, folder: Path, work) -> None:
     torch.set_num_threads(1)
     assert processes() == 2
@@ -80,6 +89,7 @@ WORK = {
     "first order": partial(bilevel, step=FirstOrder()),
     "second order": partial(bilevel, step=SecondOrder()),
     "single path": single_path,
+    "perturbation": perturbation,
 }
 
 

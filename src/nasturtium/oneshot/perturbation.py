@@ -21,6 +21,7 @@ from nasturtium.modules.choice import Gate
 from nasturtium.oneshot.arch_step import Batch, FirstOrder
 from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
 from nasturtium.oneshot.epochs import OnEpoch, accuracy, prepared, run_epochs
+from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.decision import Decision
@@ -120,6 +121,7 @@ class Perturbation:
                 scores = torch.stack([self._score(batch) for batch in batches]).mean(dim=0)
         finally:
             self._removed = None
+        average([scores])  # all processes must keep the same
         right, loss = scores.tolist()
         return right, -loss
 
