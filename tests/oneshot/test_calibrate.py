@@ -1,11 +1,11 @@
 import pytest
 import torch
-from path_search_parts import BLUEPRINTS
 from torch import nn
 
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.calibrate import batch_statistics, calibrate
 from nasturtium.oneshot.supernet import Supernet
+from path_search_parts import BLUEPRINTS
 
 
 def batches(*sizes: int, seed: int = 0) -> list[torch.Tensor]:

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from path_search_parts import BLUEPRINTS
 
 from module_examples import BLUEPRINTS as EXAMPLES
 from nasturtium.hardware.meters import count_parameters
@@ -8,6 +7,7 @@ from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.extremes import SandwichPaths, extremes
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.constraints import Rule
+from path_search_parts import BLUEPRINTS
 
 
 def of(blueprint: Blueprint):

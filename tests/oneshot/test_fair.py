@@ -4,13 +4,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from path_search_parts import BLUEPRINTS
 
 from nasturtium.oneshot.fair import FairPaths
 from nasturtium.space.conditions import When
 from nasturtium.space.constraints import Rule
 from nasturtium.space.decision import Decision, members
 from nasturtium.space.search_space import SearchSpace
+from path_search_parts import BLUEPRINTS
 
 
 def updates(space: SearchSpace, number: int, *, seed: int = 0) -> list:

@@ -2,12 +2,12 @@ import json
 import math
 
 import numpy as np
-from path_search_parts import BLUEPRINTS
 
 from nasturtium.oneshot.paths import Score, UniformPaths
 from nasturtium.oneshot.promising import CANDIDATES, GREED, PromisingPaths
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
+from path_search_parts import BLUEPRINTS
 
 COIN = SearchSpace([Decision("op", ("good", "bad"))])
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from path_search_parts import BLUEPRINTS, CLASSES, FABRIC, TRAIN, VALID
 from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged, UsageError
@@ -16,6 +15,7 @@ from nasturtium.space.decision import Decision
 from nasturtium.training.augment import in_order
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.normalise import Normalise
+from path_search_parts import BLUEPRINTS, CLASSES, FABRIC, TRAIN, VALID
 
 EPOCHS = 3
 SETTINGS = PathSettings(epochs=EPOCHS, batch_size=16, learning_rate=0.05, crop_padding=1, mirror=True)

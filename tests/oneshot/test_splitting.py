@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from path_search_parts import BLUEPRINTS, CLASSES, Net, conv
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -11,6 +10,7 @@ from nasturtium.modules.one_of import OneOf
 from nasturtium.oneshot.splitting import groups, split
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.constraints import Rule
+from path_search_parts import BLUEPRINTS, CLASSES, Net, conv
 
 
 class Times(nn.Module):
@@ -103,5 +103,5 @@ def test_without_a_choice_of_one_there_is_nothing_to_split():
         def forward(self, x):
             return self.pick([layer(x) for layer in self.convs])
 
-    with pytest.raises(UsageError, match="chooses one of several, and this space has none"):
+    with pytest.raises(UsageError, match="chooses one of several, and this space has none; use spos"):
         splitted(lambda: Net(Pair()))

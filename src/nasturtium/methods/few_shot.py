@@ -16,7 +16,7 @@ from nasturtium.methods.supernet_training import SupernetTraining
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.epochs import batches, prepared
 from nasturtium.oneshot.paths import UniformPaths
-from nasturtium.oneshot.splitting import split
+from nasturtium.oneshot.splitting import split, splittable
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
@@ -43,6 +43,7 @@ def few_shot(task: Task) -> list[Stage]:
     if task.budget.unit == "epochs" and task.budget.amount < 2:
         raise UsageError("few-shot trains a supernet and then its parts: give it at least '2 epochs'")
     whole = Whole(task, _uniform)
+    splittable(whole.fresh()[1])  # what can't be split is refused before anything is spent
     splitting = Splitting(task, whole)
     parts = [Part(task, whole, number) for number in range(PARTS)]
 

@@ -97,7 +97,7 @@ def path_stages(
     settings that can't be used, before anything is spent.
     """
     training = SupernetTraining(task, sampler, distil=distil, defaults=defaults)
-    sampler(*training.fresh())
+    sampler(*training.fresh())  # what can't be trained is refused before anything is spent
     return searched(task, training)
 
 

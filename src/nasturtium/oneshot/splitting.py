@@ -68,13 +68,19 @@ def groups(agreement: np.ndarray) -> tuple[list[int], list[int]]:
     return sorted([a, *others[:half]]), sorted([b, *others[half:]])
 
 
-def _compared(space: SearchSpace, rng: np.random.Generator) -> list[Decision]:
-    open_ = [d for d in space.decisions.values() if not d.many and len(d.options) > 1]
-    if not open_:
+def splittable(space: SearchSpace) -> list[Decision]:
+    """The decisions that choose one of several options; raises `UsageError` if there are none."""
+    found = [d for d in space.decisions.values() if not d.many and len(d.options) > 1]
+    if not found:
         raise UsageError(
             "a supernet is split between the options of a decision that chooses one of several, and this"
-            " space has none"
+            " space has none; use spos"
         )
+    return found
+
+
+def _compared(space: SearchSpace, rng: np.random.Generator) -> list[Decision]:
+    open_ = splittable(space)
     drawn = [space.sample(rng) for _ in range(DRAWN)]
     active = {d.name: sum(d.name in arch for arch in drawn) for d in open_}
     often = [d for d in open_ if active[d.name] == max(active.values())]
