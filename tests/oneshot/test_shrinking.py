@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from path_search_parts import FABRIC, TRAIN, VALID, Net
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -21,6 +20,7 @@ from nasturtium.oneshot.single_path import PathSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.constraints import Rule
 from nasturtium.training.checkpoint import Checkpoints
+from path_search_parts import FABRIC, TRAIN, VALID, Net
 
 KINDS = {"kernel": "kernel", "number": "depth", "wide": "width"}
 

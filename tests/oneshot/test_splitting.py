@@ -103,5 +103,7 @@ def test_without_a_choice_of_one_there_is_nothing_to_split():
         def forward(self, x):
             return self.pick([layer(x) for layer in self.convs])
 
-    with pytest.raises(UsageError, match="chooses one of several, and this space has none; use spos"):
+    with pytest.raises(
+        UsageError, match="this space has none; spos can search it"
+    ):
         splitted(lambda: Net(Pair()))

@@ -74,7 +74,7 @@ def splittable(space: SearchSpace) -> list[Decision]:
     if not found:
         raise UsageError(
             "a supernet is split between the options of a decision that chooses one of several, and this"
-            " space has none; use spos"
+            " space has none; spos can search it"
         )
     return found
 
