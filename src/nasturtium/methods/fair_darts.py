@@ -14,10 +14,10 @@ from nasturtium.oneshot.relaxations.sigmoid import Sigmoid
     abilities=["mixture"],
 )
 def fair_darts(task: Task) -> list[Stage]:
-    """The optimiser of the architecture is the authors' program's.
+    """The step of the architecture and the weight of its penalty are those of the authors' program.
 
-    It keeps every operation above a threshold, up to two of an edge; here the best of each decision is kept,
-    as the space has it.
+    That keeps every operation whose weight is above 0.85, so that an edge may have several or none; here
+    every decision keeps its best, as the space has it.
     """
     defaults = {"zero_one": 10.0, "alpha_learning_rate": 3e-3, "alpha_momentum": 0.9}
     return paced(GradientSearch(task, Sigmoid(), FirstOrder(), defaults=defaults))

@@ -49,7 +49,11 @@ class BilevelSettings(WeightSettings):
     alpha_variance: float = Field(
         0.0, ge=0, description="weight of a penalty on the variance of a decision's architecture parameters"
     )
-    beta_decay: float = Field(0.0, ge=0, description="weight of beta-decay in the last epoch")
+    beta_decay: float = Field(
+        0.0,
+        ge=0,
+        description="weight, in the last epoch, of a penalty on the largest architecture parameters",
+    )
     zero_one: float = Field(
         0.0, ge=0, description="weight of FairDARTS' loss that drives the weights of options to 0 or 1"
     )
