@@ -8,9 +8,11 @@ from nasturtium.core.errors import Diverged, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder, SecondOrder
 from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.diagnostics import entropy
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost
+from nasturtium.space.discretize import discretize
 from nasturtium.spaces.nasbench201 import nasbench201
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
@@ -258,3 +260,60 @@ def test_all_passes_of_the_second_order_drop_the_same():
     assert 0 < len(first) < len(supernet.skip_dropouts())  # some are themselves dropped
     for dropped in others:
         assert all(torch.equal(a, b) for a, b in zip(first, dropped, strict=True))
+
+
+def test_curvature_is_measured_when_wanted_and_changes_nothing_but_the_cost():
+    plain = bilevel()[1].run(TRAIN, VALID)
+    settings = SETTINGS.model_copy(update={"eigenvalue_every": 2})
+    found = bilevel(settings=settings)[1].run(TRAIN, VALID)
+    assert [epoch.eigenvalue is None for epoch in found.curve] == [True, False, True]
+    assert found.curve[1].cost["forward"] > plain.curve[1].cost["forward"] + 5
+    assert found.curve[2].cost["forward"] == plain.curve[2].cost["forward"]
+    unmeasured = [replace(epoch, eigenvalue=None) for epoch in found.curve]
+    assert told(replace(found, curve=tuple(unmeasured))) == told(plain)
+
+
+def test_every_epoch_tells_what_the_architecture_is_like():
+    supernet, search = bilevel()
+    last = search.run(TRAIN, VALID).curve[-1]
+    ops = list(supernet.architecture().values())
+    assert last.skips == ops.count("skip_connect")
+    free = ("none", "skip_connect", "avg_pool_3x3")
+    assert last.free_share == pytest.approx(sum(op in free for op in ops) / 6)
+    assert last.entropy == pytest.approx(entropy(last.probabilities))
+    assert 0 < last.entropy < 1
+
+
+class StopsAt:
+    """Ends a search with the second epoch's architecture after `last` epochs."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def kept(self, curve, epochs):
+        assert epochs == EPOCHS
+        return 2 if len(curve) >= self.last else None
+
+    def remark(self, curve, epochs):
+        return "enough"
+
+
+@pytest.mark.parametrize("last", [2, 3, 4])
+def test_a_search_that_is_stopped_gives_the_architecture_of_the_epoch_it_goes_back_to(last):
+    whole = bilevel()[1].run(TRAIN, VALID)
+    supernet = Supernet(blueprint(), Softmax())
+    search = Bilevel(supernet, FirstOrder(), SETTINGS, fabric=FABRIC, seed=0, stop=StopsAt(last))
+    found = search.run(TRAIN, VALID)
+    assert [e.probabilities for e in found.curve] == [e.probabilities for e in whole.curve[:last]]
+    assert found.epoch == (2 if last <= EPOCHS else EPOCHS)
+    assert found.architecture == discretize(supernet.space, found.curve[found.epoch - 1].probabilities)
+
+
+def test_a_stopped_search_resumes_to_the_same_end(tmp_path):
+    def search() -> Bilevel:
+        supernet = Supernet(blueprint(), Softmax())
+        return Bilevel(supernet, FirstOrder(), SETTINGS, fabric=FABRIC, seed=0, stop=StopsAt(2))
+
+    checkpoints = Checkpoints(tmp_path, "search")
+    found = search().run(TRAIN, VALID, checkpoints=checkpoints)
+    assert search().run(TRAIN, VALID, checkpoints=checkpoints) == found

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
+from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.gradient_search import GradientSearch, epochs_told
 from nasturtium.methods.pace import Pace, paced
 from nasturtium.oneshot.arch_step import FirstOrder
@@ -30,7 +31,7 @@ STEP_PASSES = 6  # a step goes forward twice and backward twice; backward is abo
 def darts_pt(task: Task) -> list[Stage]:
     """Half of the budget searches as `darts` does, the other half selects."""
     half = Budget(task.budget.amount / 2, task.budget.unit)
-    search = GradientSearch(replace(task, budget=half), Softmax(), FirstOrder())
+    search = GradientSearch(replace(task, budget=half), Softmax(), FirstOrder(), concludes=False)
     return [*paced(search), Selection(task, search)]
 
 
@@ -71,6 +72,7 @@ class Selection:
             "curve": [asdict(epoch) for epoch in found.curve],
             "images": images,
             "steps": steps,
+            **conclude(task, supernet, found.architecture, run, progress, stage=self.name),
         }
 
 

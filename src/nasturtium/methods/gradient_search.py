@@ -12,9 +12,10 @@ from types import MappingProxyType
 from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Task, able
+from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found, Penalty
+from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found, Penalty, Stop
 from nasturtium.oneshot.epochs import OnEpoch
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.oneshot.supernet import Supernet
@@ -25,14 +26,19 @@ from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
 
 MOST_EPOCHS = 50  # the authors' number on CIFAR-10
+FIGURES = (
+    *("epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
+    *("entropy", "skips", "free_share", "eigenvalue"),
+)
 LONG_SEARCH = 10_000  # steps from which on the authors' step size for the architecture is used as it is
 
 
 class GradientSearch:
     """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch.
 
-    `arch_step` and `penalties` are as in `Bilevel`; `defaults` are the method's own search settings, which a
-    person may change. Raises `CannotRelax` for a space that the relaxation can't search.
+    `arch_step`, `penalties` and `stop` are as in `Bilevel`; `defaults` are the method's own search settings,
+    which a person may change. Where the method makes something else of what is found, nothing `concludes`
+    here. Raises `CannotRelax` for a space that the relaxation can't search.
     """
 
     def __init__(
@@ -42,8 +48,10 @@ class GradientSearch:
         arch_step: ArchStep | None,
         *,
         penalties: Sequence[Penalty] = (),
+        stop: Stop | None = None,
         defaults: Mapping[str, float] = MappingProxyType({}),
         name: str = "search",
+        concludes: bool = True,
     ) -> None:
         if task.budget.unit == "trials":
             raise UsageError(
@@ -56,6 +64,8 @@ class GradientSearch:
         self._relaxation = relaxation
         self._arch_step = arch_step
         self._penalties = penalties
+        self._stop = stop
+        self._concludes = concludes
         self._settings = BilevelSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
         # what can't be searched is refused before anything is spent
         self._refuse_idle_dropout(self._loop(self._settings)[0])
@@ -86,6 +96,7 @@ class GradientSearch:
                 fabric=task.fabric,
                 seed=task.seed,
                 penalties=self._penalties,
+                stop=self._stop,
             )
         except CannotRelax as error:
             raise CannotRelax(
@@ -94,16 +105,23 @@ class GradientSearch:
             ) from None
 
     def run(self, run: Run, progress: Progress) -> Json:
-        """The derived architecture and the curve of the search."""
+        """The derived architecture, the curve of the search, and what `conclude` says."""
         pace = Pace.of(run)
         settings = self._for(pace)
         with epochs_told(run, self.name, pace.epochs, progress) as on_epoch:
-            found = self._search(run, settings, pace, on_epoch)[1]
-        return {
+            supernet, found = self._search(run, settings, pace, on_epoch)
+        payload = {
             "architecture": json.loads(found.architecture.to_json()),
             "curve": [asdict(epoch) for epoch in found.curve],
+            "epoch": found.epoch,
             "settings": settings.model_dump(),
         }
+        if not self._concludes:
+            return payload
+        remarks = [] if self._stop is None else [self._stop.remark(found.curve, pace.epochs)]
+        arch, task = found.architecture, self._task
+        said = conclude(task, supernet, arch, run, progress, stage=self.name, remarks=remarks)
+        return {**payload, **said}
 
     def _search(
         self, run: Run, settings: BilevelSettings, pace: Pace, on_epoch: OnEpoch
@@ -133,9 +151,17 @@ class GradientSearch:
         return max(len(self._task.splits.search_train) // self._settings.batch_size, 1)
 
     def step_seconds(self) -> float:
-        """Seconds of a step, measured now."""
+        """Seconds of a step, measured now, with its part of what measuring the curvature takes."""
+        plain, every = self._step_seconds(eigenvalue_every=0), self._settings.eigenvalue_every
+        if every == 0:
+            return plain
+        measuring = 2 * (self._step_seconds(eigenvalue_every=1) - plain)  # once in two timed steps
+        return plain + max(measuring, 0.0) / (every * self.pass_steps)
+
+    def _step_seconds(self, *, eigenvalue_every: int) -> float:
         splits = self._task.splits
-        _, one = self._loop(self._settings.model_copy(update={"epochs": 1}))
+        changes = {"epochs": 1, "eigenvalue_every": eigenvalue_every}
+        _, one = self._loop(self._settings.model_copy(update=changes))
         return seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
 
     def _for(self, pace: Pace) -> BilevelSettings:
@@ -192,10 +218,4 @@ def pace_of(
 
 def figures(epoch: SearchEpoch) -> Mapping[str, float]:
     """The figures of an epoch, for the run's log."""
-    return {
-        "epoch": epoch.epoch,
-        "train_loss": epoch.train_loss,
-        "train_accuracy": epoch.train_accuracy,
-        "valid_loss": epoch.valid_loss,
-        "valid_accuracy": epoch.valid_accuracy,
-    }
+    return {name: getattr(epoch, name) for name in FIGURES if getattr(epoch, name) is not None}

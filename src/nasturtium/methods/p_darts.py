@@ -15,6 +15,7 @@ import numpy as np
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
+from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.gradient_search import GradientSearch, pace_of
 from nasturtium.methods.pace import Pace, Timing
 from nasturtium.modules.blueprint import Blueprint
@@ -87,6 +88,7 @@ class ProgressiveSearch:
                 "skip_dropout": part.skip_dropout,
             },
             name=part.name,
+            concludes=False,
         )
 
     def pace(self, progress: Progress) -> Pace:
@@ -108,13 +110,16 @@ class ProgressiveSearch:
         before = [run.stages()[part.name].payload for part in PARTS[: self._number]]
         options = self._options(before)
         blueprint = self._blueprints[self._number].restrict(options)
-        found = self._search(self._number, blueprint).run(run, progress)
+        search = self._search(self._number, blueprint)
+        found = search.run(run, progress)
         found["options"] = {name: list(left) for name, left in options.items()}
         if self._number + 1 == len(PARTS):
             rows = found["curve"][-1]["probabilities"]
             arch = with_few_skips(blueprint.space, rows, MOST_SKIPS)
             found["architecture"] = json.loads(arch.to_json())
             found["curve"] = joined(self._task.blueprint.space, [*before, found])
+            found["epoch"] = len(found["curve"])
+            found |= conclude(self._task, search.trained(run), arch, run, progress, stage=self.name)
         return found
 
     def _options(self, before: Sequence[Json]) -> Options:

@@ -74,6 +74,7 @@ class PathSearch:
         return {
             "architecture": json.loads(best.proposal.arch.to_json()),
             "trial": best.id,
+            "shared_accuracy": best.measurement.metrics["valid_accuracy"],
             "curve": run.stages()[self._curve].payload["curve"],
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.arch_step import ArchStep, Batch
+from nasturtium.oneshot.curvature import dominant_eigenvalue
+from nasturtium.oneshot.diagnostics import OperationKinds
 from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.path_dropout import PathDropout
@@ -22,6 +24,7 @@ from nasturtium.oneshot.regularisers import AlphaVariance, BetaDecay, ZeroOne
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.discretize import discretize
 from nasturtium.training.augment import Batches
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
@@ -35,6 +38,16 @@ Penalty = Callable[[Tensor, Supernet, float], Tensor]
 """The architecture's loss, made of the loss of a batch, the supernet, and the share of the search that is
 over.
 """
+
+
+class Stop(Protocol):
+    """A reason to end a search early."""
+
+    def kept(self, curve: Sequence[SearchEpoch], epochs: int) -> int | None:
+        """The epoch whose architecture is taken, which ends the search of `epochs`; None: it goes on."""
+
+    def remark(self, curve: Sequence[SearchEpoch], epochs: int) -> str:
+        """What became of the search, in a sentence."""
 
 
 class BilevelSettings(WeightSettings):
@@ -66,6 +79,9 @@ class BilevelSettings(WeightSettings):
     path_dropout: float = Field(
         0.0, ge=0, lt=1, description="chance that all options of a decision are dropped at last; rises from 0"
     )
+    eigenvalue_every: int = Field(
+        0, ge=0, description="epochs between measurements of the validation loss's curvature, 0: none"
+    )
 
     def regularisers(self) -> Iterator[Penalty]:
         """The penalties that are switched on."""
@@ -79,9 +95,10 @@ class BilevelSettings(WeightSettings):
 
 @dataclass(frozen=True)
 class Found:
-    """What a search ends with."""
+    """What a search ends with; the architecture is what it pointed to after `epoch`."""
 
     architecture: Architecture
+    epoch: int
     curve: tuple[SearchEpoch, ...]
     cost: Cost
 
@@ -91,8 +108,9 @@ class Bilevel:
     search-train batch.
 
     `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties`, and then
-    those of the settings, change the architecture's loss. Same seed, same machine: same result, also when
-    interrupted and resumed from `checkpoints`. Raises `CannotRelax` where the supernet can't rank options.
+    those of the settings, change the architecture's loss; `stop` may end the search early. Same seed, same
+    machine: same result, also when interrupted and resumed from `checkpoints`. Raises `CannotRelax` where the
+    supernet can't rank options.
     """
 
     def __init__(
@@ -104,14 +122,17 @@ class Bilevel:
         fabric: Fabric,
         seed: int,
         penalties: Sequence[Penalty] = (),
+        stop: Stop | None = None,
     ) -> None:
         supernet.require_ranks()
+        self._kinds = OperationKinds(supernet)
         self._supernet = supernet.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._arch_step = arch_step
         self._settings = settings
         self._fabric = fabric
         self._seed = seed
         self._penalties = [*penalties, *settings.regularisers()]
+        self._stop = stop
         if settings.path_dropout:
             assert supernet.relaxation is not None
             self._path_dropout = PathDropout(settings.path_dropout, supernet.relaxation.generator)
@@ -147,9 +168,17 @@ class Bilevel:
             seed=seed_for(self._seed, "bilevel"),
             checkpoints=checkpoints,
             on_epoch=on_epoch,
+            enough=lambda curve: self._kept(curve) is not None,
         )
         cost = sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
-        return Found(self._supernet.architecture(), tuple(curve), cost)
+        kept = self._kept(curve)
+        if kept is None:
+            return Found(self._supernet.architecture(), len(curve), tuple(curve), cost)
+        architecture = discretize(self._supernet.space, curve[kept - 1].probabilities)
+        return Found(architecture, kept, tuple(curve), cost)
+
+    def _kept(self, curve: Sequence[SearchEpoch]) -> int | None:
+        return None if self._stop is None else self._stop.kept(curve, self._settings.epochs)
 
     def feed(self, train: ImageSet, valid: ImageSet, *, steps: int | None) -> None:
         """Take batches from these images from now on, `steps` to an epoch (None: one pass over `train`)."""
@@ -201,13 +230,35 @@ class Bilevel:
             cost += Cost(forward=1, backward=1, samples=len(train[1]), epochs=len(train[1]) / self._images)
             self._refuse_infinite(number, looked[-1], trained[-1])
         self._supernet.average_statistics()
-        cost += Cost(seconds=perf_counter() - began)
+        eigenvalue, spent = self._eigenvalue(number, valid)
+        cost += spent + Cost(seconds=perf_counter() - began)
         valid_loss, valid_accuracy = torch.stack(looked).mean(dim=0).tolist()
         train_loss, train_accuracy = torch.stack(trained).mean(dim=0).tolist()
         probabilities = {name: p.tolist() for name, p in self._supernet.probabilities().items()}
-        return SearchEpoch(
-            number, train_loss, train_accuracy, valid_loss, valid_accuracy, probabilities, cost.to_dict()
+        return self._kinds.describe(
+            SearchEpoch(
+                number,
+                train_loss,
+                train_accuracy,
+                valid_loss,
+                valid_accuracy,
+                probabilities,
+                cost.to_dict(),
+                eigenvalue=eigenvalue,
+            )
         )
+
+    def _eigenvalue(self, number: int, valid: Batch) -> tuple[float | None, Cost]:
+        """The curvature of the loss of one validation batch, in the epochs in which it is wanted."""
+        every = self._settings.eigenvalue_every
+        if every == 0 or number % every:
+            return None, Cost()
+
+        def loss(output: Any, labels: Tensor) -> Tensor:
+            return F.cross_entropy(split_output(output)[0], labels)
+
+        with torch.random.fork_rng(), self._fabric.autocast():
+            return dominant_eigenvalue(self._supernet, valid, loss)
 
     def _refuse_infinite(self, number: int, valid: Tensor, train: Tensor) -> None:
         average([valid, train])  # so that all processes stop together

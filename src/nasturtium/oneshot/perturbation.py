@@ -20,6 +20,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.modules.choice import Gate
 from nasturtium.oneshot.arch_step import Batch, FirstOrder
 from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.diagnostics import OperationKinds
 from nasturtium.oneshot.epochs import OnEpoch, accuracy, prepared, run_epochs
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.supernet import Supernet
@@ -55,6 +56,7 @@ class Perturbation:
             }
         )
         self._supernet = supernet
+        self._kinds = OperationKinds(supernet)
         self._settings = tuning
         self._fabric = fabric
         self._seed = seed_for(seed, "perturbation")
@@ -91,7 +93,8 @@ class Perturbation:
             self, len(self._order), seed=self._seed, checkpoints=checkpoints, on_epoch=on_epoch
         )
         cost = sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
-        return Found(discretize(self._supernet.space, self._probabilities()), tuple(curve), cost)
+        arch = discretize(self._supernet.space, self._probabilities())
+        return Found(arch, len(curve), tuple(curve), cost)
 
     def epoch(self, number: int) -> SearchEpoch:
         """Make the next decision and tune the supernet."""
@@ -103,7 +106,7 @@ class Perturbation:
         spent = Cost(seconds=perf_counter() - began, forward=len(left) * len(batches))
         tuned = self._loop.epoch(number)
         cost = (spent + Cost.from_dict(tuned.cost)).to_dict()
-        return replace(tuned, probabilities=self._probabilities(), cost=cost)
+        return self._kinds.describe(replace(tuned, probabilities=self._probabilities(), cost=cost))
 
     def _batches(self, number: int) -> Iterator[Batch]:
         """The same images for every option of a decision."""

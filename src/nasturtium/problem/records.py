@@ -88,6 +88,10 @@ class SearchEpoch:
 
     `probabilities` has a row per decision, as they are at its end; what a row lacks to one belongs to the
     zero candidate. Where options don't compete, each has a weight of its own and rows have no certain sum.
+    `entropy` is their mean uncertainty, 0 (decided) to 1 (all options alike). Of the architecture that they
+    point to, `skips` counts the skip connections and `free_share` is the share (0–1) of operations without
+    parameters, both among decisions that could have done otherwise. `eigenvalue` is the largest one of the
+    Hessian of the validation loss. None is what was not measured or does not exist.
     """
 
     epoch: int
@@ -97,6 +101,10 @@ class SearchEpoch:
     valid_accuracy: float
     probabilities: Mapping[str, Sequence[float]]
     cost: Mapping[str, float] = field(default_factory=dict)
+    entropy: float | None = None
+    skips: int | None = None
+    free_share: float | None = None
+    eigenvalue: float | None = None
 
 
 @dataclass(frozen=True)

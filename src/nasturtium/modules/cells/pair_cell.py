@@ -7,7 +7,8 @@ to the cell's output; how wide that is depends on the architecture (see `joined`
 operation that it can choose.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from nasturtium.modules.choice import Choice, current, mix, wanted
 from nasturtium.modules.nasnet_ops import PairOp, skip_connect
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import CellGraph, input_labels
+from nasturtium.space.conditions import Conjunction, When
 from nasturtium.space.decision import Decision, Option, Value
 
 INPUTS = 2
@@ -84,6 +86,14 @@ class Side(Choice):
     def decisions(self) -> tuple[Decision, ...]:
         """The state and the operation."""
         return (self.input, self.op)
+
+    def branches(self) -> Iterable[tuple[Conjunction, nn.Module]]:
+        """Each operation on each state."""
+        for source, op in itertools.product(self.input.options, self.op.options):
+            if self._key(source, op) in self.candidates:
+                chosen = {self.input.name: source, self.op.name: op}
+                under = frozenset(When(name, frozenset([option])) for name, option in chosen.items())
+                yield under, self.candidates[self._key(source, op)]
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """The chosen operation on the chosen state."""

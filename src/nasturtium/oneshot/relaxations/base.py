@@ -21,6 +21,7 @@ class Relaxation(nn.Module, ABC):
 
     null = False
     part = 1
+    compete = True  # whether the options of a decision share one weight; else each has its own
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,6 +15,8 @@ class Sigmoid(Relaxation):
     There is no zero candidate: an option that helps nothing goes to zero by itself.
     """
 
+    compete = False
+
     def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
         """Small random numbers; k-of-n decisions are ranked by what they switch on."""
         return None if decision.many else 1e-3 * torch.randn(n, generator=generator)
