@@ -74,7 +74,9 @@ class ReportData:
 
     `searched` are the trials of a black-box search, `retrained` the final trainings. `space_size` is None
     where the size can't be counted, infinity where it is unbounded; `error` is what a failed run ended with.
-    `genotype` is the architecture in the notation of its field, `cells` are its cells as graphs.
+    `genotype` is the architecture in the notation of its field, `cells` are its cells as graphs. `remarks`
+    are sentences about the search; `found_after` is the epoch whose architecture was taken, and
+    `shared_accuracy` what it reached on search-valid (0–1) with the weights of the supernet.
     """
 
     title: str
@@ -97,3 +99,6 @@ class ReportData:
     verdict: Verdict | None = None
     error: str | None = None
     cells: tuple[CellGraph, ...] = ()
+    remarks: tuple[str, ...] = ()
+    found_after: int | None = None
+    shared_accuracy: float | None = None

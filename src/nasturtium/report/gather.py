@@ -19,7 +19,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
     """What is known of a run, finished or not; `method` and `space` describe what it uses."""
     found = {name: stage.payload for name, stage in log.stages().items()}
     record, facts = log.record, found["facts"]
-    size = facts["space_size"]
+    size, search = facts["space_size"], found.get("search", {})
     return ReportData(
         title=record.name,
         command=record.command,
@@ -35,12 +35,15 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         ledger=log.ledger(),
         architecture=_architecture(found),
         genotype=found.get("found", {}).get("notation"),
-        search_curve=tuple(SearchEpoch(**row) for row in found.get("search", {}).get("curve", ())),
+        search_curve=tuple(SearchEpoch(**row) for row in search.get("curve", ())),
         searched=tuple(log.trials("search")),
         retrained=tuple(log.trials("retrain")),
         verdict=_verdict(found, log.trials("retrain")),
         error=record.error,
         cells=tuple(map(CellGraph.from_dict, found.get("found", {}).get("cells", ()))),
+        remarks=tuple(search.get("remarks", ())),
+        found_after=search.get("epoch"),
+        shared_accuracy=search.get("shared_accuracy"),
     )
 
 

@@ -31,6 +31,14 @@ GRADIENT = {
     "Supernet": "One network that holds all candidate operations at once; its training tells them apart.",
     "Probability": "How strongly the search favours an option; in the end the strongest ones are kept.",
 }
+ENTROPY = {
+    "Entropy": "How undecided the search is: 100 % where it favours no option over another, 0 % where all is "
+    "decided.",
+}
+CURVATURE = {
+    "Curvature": "How sharply the loss changes with the architecture's parameters: the largest eigenvalue of "
+    "its second derivative. A search whose curvature grows tends to end in architectures that train badly.",
+}
 TRIALS = {"Trial": "One proposed architecture, trained briefly and measured on the validation images."}
 
 
@@ -41,6 +49,10 @@ def terms(data: ReportData) -> dict[str, str]:
         words |= CELLS
     if data.search_curve:
         words |= GRADIENT
+    if any(epoch.entropy is not None for epoch in data.search_curve):
+        words |= ENTROPY
+    if any(epoch.eigenvalue is not None for epoch in data.search_curve):
+        words |= CURVATURE
     if data.searched:
         words |= TRIALS
     return dict(sorted(words.items()))

@@ -59,6 +59,7 @@ def page(data: ReportData, pictures: Pictures) -> str:
         pictures=pictures,
         entries=(*data.ledger.entries, data.ledger.total) if data.ledger.entries else (),
         splits=[(name, images, SPLITS.get(name, "")) for name, images in data.data.splits.items()],
+        shared=_shared(data),
         glossary=terms(data),
     )
 
@@ -134,6 +135,29 @@ def _facts(data: ReportData) -> list[Fact]:
 def _gain(verdict: Verdict) -> str:
     gain = 100 * (verdict.searched.accuracy - verdict.random_mean)
     return f"{gain:+.2f}".replace("-", "−")
+
+
+def _shared(data: ReportData) -> str:
+    """What the found architecture can do with the weights of the supernet, and what that means."""
+    if data.shared_accuracy is None:
+        return ""
+    words = (
+        "With the weights that it has in the supernet the found network is right about"
+        f" {percent(data.shared_accuracy)} of the search-valid images"
+    )
+    last = data.search_curve[-1] if data.search_curve else None
+    if last is not None and last.probabilities:
+        words += (
+            f"; the supernet as the search ran it was right about {percent(last.valid_accuracy)} in its last"
+            " epoch. The step between the two is the price of choosing one operation from each mixture"
+        )
+    if data.verdict is not None:
+        words += (
+            ". Trained by itself from scratch, at its final size and on all training images, the network is"
+            f" right about {percent(data.verdict.searched.accuracy)} of the test images. The further shared"
+            " weights are from that, the less the search could know of the networks that it chose from"
+        )
+    return f"{words}."
 
 
 def _rows(verdict: Verdict) -> list[Row]:
