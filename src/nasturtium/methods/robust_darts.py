@@ -22,9 +22,8 @@ WEIGHT_DECAY = 27e-4  # nine times that of DARTS, the middle of the paper's 3e-4
 def robust_darts(task: Task) -> list[Stage]:
     """Early stopping and weight decay of the paper together, in one search.
 
-    The paper searches with several strengths of weight decay or drop path and keeps the best; to do so give
-    `weight_decay` to several runs. There is no drop path here. A search of fewer than 10 epochs can't be
-    stopped.
+    The paper searches with several strengths of weight decay, or of drop path, and keeps the best; to do so
+    give `weight_decay` or `path_dropout` to several runs. A search of fewer than 10 epochs can't be stopped.
     """
     defaults = {"weight_decay": WEIGHT_DECAY, "eigenvalue_every": 1}
     search = GradientSearch(task, Softmax(), FirstOrder(), stop=CurvatureStop(), defaults=defaults)

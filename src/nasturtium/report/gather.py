@@ -20,6 +20,7 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
     found = {name: stage.payload for name, stage in log.stages().items()}
     record, facts = log.record, found["facts"]
     size, search = facts["space_size"], found.get("search", {})
+    concluded = next((p for p in reversed(found.values()) if "shared_accuracy" in p), {})
     return ReportData(
         title=record.name,
         command=record.command,
@@ -41,9 +42,9 @@ def report_data(log: RunLog, method: Info, space: Info) -> ReportData:
         verdict=_verdict(found, log.trials("retrain")),
         error=record.error,
         cells=tuple(map(CellGraph.from_dict, found.get("found", {}).get("cells", ()))),
-        remarks=tuple(search.get("remarks", ())),
+        remarks=tuple(concluded.get("remarks", ())),
         found_after=search.get("epoch"),
-        shared_accuracy=search.get("shared_accuracy"),
+        shared_accuracy=concluded.get("shared_accuracy"),
     )
 
 

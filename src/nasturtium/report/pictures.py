@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from nasturtium.report.arrange import faded, nothing_edges
 from nasturtium.report.data import ReportData
 from nasturtium.report.decision_table import decision_table, place_of, table_figure
-from nasturtium.report.diagnostics import diagnostics
 from nasturtium.report.drawings import cell_figure
+from nasturtium.report.heading import heading
 from nasturtium.report.plots import search_curves, training_curves, trial_accuracies, verdict_plot
 from nasturtium.report.probabilities import probability_pictures
 from nasturtium.report.style import Picture, picture, readable, slug
@@ -37,7 +37,7 @@ class Pictures:
 def draw(data: ReportData) -> Pictures:
     """Draws what `data` has."""
     arch, space, curve = data.architecture, data.search_space, data.search_curve
-    search = [search_curves(curve), diagnostics(curve, data.found_after)] if curve else []
+    search = [search_curves(curve), heading(curve, data.found_after)] if curve else []
     training = training_curves(data)
     found = [cell_picture(i, graph) for i, graph in enumerate(data.cells, start=1)]
     if arch is not None and len(other_decisions(arch, data.cells)) > MOST_LISTED:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from nasturtium.problem.records import SearchEpoch
-from nasturtium.report import diagnostics
+from nasturtium.report import heading
 from nasturtium.report.write import write_report
 
 
@@ -11,13 +11,13 @@ from nasturtium.report.write import write_report
 def figures(monkeypatch):
     """The figures that were made into pictures."""
     seen = []
-    real = diagnostics.picture
+    real = heading.picture
 
     def keep(figure, *args, **named):
         seen.append(figure)
         return real(figure, *args, **named)
 
-    monkeypatch.setattr(diagnostics, "picture", keep)
+    monkeypatch.setattr(heading, "picture", keep)
     return seen
 
 
@@ -33,7 +33,7 @@ def drawn(figure) -> dict[str, list[float]]:
 
 
 def test_every_figure_is_a_line(figures):
-    picture = diagnostics.diagnostics(FULL, taken=3)
+    picture = heading.heading(FULL, taken=3)
     lines = drawn(figures[0])
     assert lines["skip connections chosen"] == [1, 2, 3]
     assert lines["operations without parameters"] == pytest.approx([25, 50, 75])
@@ -48,7 +48,7 @@ def test_every_figure_is_a_line(figures):
 
 
 def test_the_epoch_that_was_gone_back_to_is_marked(figures):
-    picture = diagnostics.diagnostics(FULL, taken=2)
+    picture = heading.heading(FULL, taken=2)
     for axes in figures[0].axes:
         assert list(axes.lines[-1].get_xdata()) == [2, 2]
         assert axes.lines[-1].get_linestyle() == ":"
@@ -56,8 +56,8 @@ def test_the_epoch_that_was_gone_back_to_is_marked(figures):
 
 
 def test_only_what_was_measured_has_a_panel(figures):
-    diagnostics.diagnostics([epoch(1, entropy=0.5), epoch(2, entropy=0.4)], None)
-    diagnostics.diagnostics([epoch(1), epoch(2, eigenvalue=-0.3), epoch(3), epoch(4, eigenvalue=0.1)], None)
+    heading.heading([epoch(1, entropy=0.5), epoch(2, entropy=0.4)], None)
+    heading.heading([epoch(1), epoch(2, eigenvalue=-0.3), epoch(3), epoch(4, eigenvalue=0.1)], None)
     assert [[axes.get_title("left") for axes in figure.axes] for figure in figures] == [
         ["Shares (%)"],
         ["Curvature"],
@@ -65,14 +65,14 @@ def test_only_what_was_measured_has_a_panel(figures):
     (line,) = figures[1].axes[0].lines
     assert list(line.get_xdata()) == [2, 4]
     assert figures[1].axes[0].get_ylim()[0] <= -0.3
-    assert diagnostics.diagnostics([epoch(1)], None) is None
+    assert heading.heading([epoch(1)], None) is None
 
 
 def test_a_report_shows_remarks_and_what_shared_weights_could_tell(data, tmp_path):
     remark = "The search has collapsed to skip connections: <so>."
     told = replace(data, search_curve=tuple(FULL), remarks=(remark,), found_after=2, shared_accuracy=0.25)
     text = write_report(told, tmp_path).read_text(encoding="utf-8")
-    assert (tmp_path / "search-diagnostics.png").exists()
+    assert (tmp_path / "search-heading.png").exists()
     assert "skip connections: &lt;so&gt;." in text
     assert "right about 25.00 % of the search-valid images; the supernet as the search ran it" in text
     assert "50.00 % in its last epoch" in text
@@ -92,7 +92,7 @@ def test_single_paths_have_no_mixture_and_an_unfinished_run_no_test(data, tmp_pa
 
 def test_a_run_from_before_these_figures_reads_as_ever(data, tmp_path):
     text = write_report(data, tmp_path).read_text(encoding="utf-8")
-    assert not (tmp_path / "search-diagnostics.png").exists()
+    assert not (tmp_path / "search-heading.png").exists()
     assert "that it has in the supernet" not in text
     assert 'class="remark"' not in text
     row = {"epoch": 1, "train_loss": 1, "train_accuracy": 0, "valid_loss": 1, "valid_accuracy": 0}

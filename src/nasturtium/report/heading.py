@@ -51,7 +51,7 @@ CURVATURE = " The curvature of the validation loss grows when a search begins to
 TAKEN = " The dotted line marks the epoch whose architecture was taken."
 
 
-def diagnostics(curve: Sequence[SearchEpoch], taken: int | None) -> Picture | None:
+def heading(curve: Sequence[SearchEpoch], taken: int | None) -> Picture | None:
     """A panel for each kind of figure that was measured, None if there is none; `taken` is the epoch whose
     architecture was taken.
     """
@@ -79,7 +79,7 @@ def diagnostics(curve: Sequence[SearchEpoch], taken: int | None) -> Picture | No
         if early and taken is not None:
             axes.axvline(taken, color=GREY, linestyle=":", linewidth=1.4)
     note = NOTE + (CURVATURE if "Curvature" in shown else "") + (TAKEN if early else "")
-    return picture(figure, "search-diagnostics", "Where the search was heading", alt=_words(curve), note=note)
+    return picture(figure, "search-heading", "Where the search was heading", alt=_words(curve), note=note)
 
 
 def _points(curve: Sequence[SearchEpoch], line: Line) -> tuple[list[int], list[float]]:
