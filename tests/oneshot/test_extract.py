@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from path_search_parts import CLASSES, FABRIC, TRAIN, VALID, Net
 from torch import nn
 
 from nasturtium.core.errors import UsageError
@@ -22,6 +21,7 @@ from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
 from nasturtium.training.evaluate import evaluate
 from nasturtium.training.normalise import Normalise
+from path_search_parts import CLASSES, FABRIC, TRAIN, VALID, Net
 
 NORMALISE = Normalise.measured(TRAIN)
 

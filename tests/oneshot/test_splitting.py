@@ -103,7 +103,5 @@ def test_without_a_choice_of_one_there_is_nothing_to_split():
         def forward(self, x):
             return self.pick([layer(x) for layer in self.convs])
 
-    with pytest.raises(
-        UsageError, match="this space has none; spos can search it"
-    ):
+    with pytest.raises(UsageError, match="this space has none; spos can search it"):
         splitted(lambda: Net(Pair()))

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from path_search_parts import BLUEPRINTS, FABRIC, TRAIN, VALID
 
 from nasturtium.core.errors import UsageError
 from nasturtium.oneshot.paths import UniformPaths
 from nasturtium.oneshot.single_path import PathSettings, SinglePath
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.training.schedule import cosine
+from path_search_parts import BLUEPRINTS, FABRIC, TRAIN, VALID
 
 
 class Watching(UniformPaths):

@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from path_search_parts import BLUEPRINTS
 
 from nasturtium.oneshot.paths import UniformDecisions, UniformPaths
+from path_search_parts import BLUEPRINTS
 
 DRAWS = 3000
 BOUND = 5 * (DRAWS * (1 / 3) * (2 / 3)) ** 0.5  # five standard deviations of a count
