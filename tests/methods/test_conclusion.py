@@ -143,6 +143,17 @@ def test_a_collapse_is_said_and_noted(tmp_path):
     assert notes == [remark]
 
 
+def test_a_search_that_is_killed_after_its_note_notes_it_once(tmp_path):
+    hard = task(Blueprint(Bad), epochs=8, alpha_learning_rate=0.2, warmup=0.5)
+    pace, stage = METHODS.get("darts")(hard)
+    space = hard.blueprint.space.to_dict()
+    with Run.open(tmp_path, "run", config={}, space=space, seed=0, command="") as run:
+        run.stage(pace.name, partial(pace.run, run, Silent()))
+        first, again = (stage.run(run, Silent()) for _ in range(2))
+        assert again == first
+        assert sum(isinstance(event, Note) for event in run.events()) == 1
+
+
 def test_figures_are_in_the_log_while_the_search_runs(tmp_path):
     _, _, run = search("robust-darts", task(cell()), tmp_path)
     (record,) = run.epochs("search")

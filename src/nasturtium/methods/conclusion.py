@@ -10,6 +10,7 @@ from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.protocols import Job
 from nasturtium.problem.records import Fidelity
 from nasturtium.space.architecture import Architecture
+from nasturtium.study.events import Note
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 
@@ -31,7 +32,8 @@ def conclude(
     all_remarks = [*remarks, *([] if collapsed is None else [collapsed])]
     for remark in all_remarks:
         progress.say(remark)
-        run.note(remark)
+        if Note(remark) not in run.events():  # of an attempt that was killed
+            run.note(remark)
     splits = task.splits
     scorer = InheritedEstimator(
         supernet.extract, splits.search_train, splits.search_valid, fabric=task.fabric

@@ -35,6 +35,6 @@ def collapse(kinds: OperationKinds, arch: Architecture, space: SearchSpace) -> s
         return None
     return (
         f"The search has collapsed to skip connections: they are {' and '.join(found)}. Such an architecture"
-        " is easy to train but weak; search for fewer epochs, or by a method that guards against it, such as"
-        " robust-darts."
+        " is easy to train but weak: search for fewer epochs or with stronger weight decay (robust-darts does"
+        " both), or by p-darts, which allows few of them."
     )
