@@ -15,7 +15,7 @@ from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.resize import Resize
 from nasturtium.oneshot import shrinking
-from nasturtium.oneshot.shrinking import elastic, epochs_of, phases, shrink
+from nasturtium.oneshot.shrinking import elastic, epochs_of, phases, rate_of, shrink
 from nasturtium.oneshot.single_path import PathSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.constraints import Rule
@@ -180,9 +180,18 @@ def test_every_later_phase_is_taught_by_the_largest_network_as_it_was(monkeypatc
     assert len({id(d.teacher) for d in distillations[1:]}) == 1
     assert all(d.labels == 1.0 for d in distillations[1:])
     assert not any(p.requires_grad for p in distillations[1].teacher.parameters())
-    assert [rate / 0.05 for rate in rates] == pytest.approx(
-        [1, 0.96 / 2.6, 0.24 / 2.6, 0.08 / 2.6, 0.24 / 2.6]
+    assert [rate / 0.05 for rate in rates] == pytest.approx([1, *[0.96 / 2.6] * 4])  # a short training
+
+
+def test_step_sizes_are_published_in_long_trainings_and_larger_at_the_end_of_short_ones():
+    net = supernet()
+    found = phases(net.net, net.space)
+    published = [rate / 2.6 for rate in (2.6, 0.96, 0.08, 0.24, 0.08, 0.24)]
+    assert [rate_of(phase, 10**6) for phase in found] == pytest.approx(published)
+    assert [rate_of(phase, 5000) for phase in found] == pytest.approx(
+        [*published[:2], *(2 * rate for rate in published[2:])]
     )
+    assert [rate_of(phase, 10) for phase in found] == pytest.approx([1, *[0.96 / 2.6] * 5])
 
 
 def test_the_teacher_is_the_largest_path():

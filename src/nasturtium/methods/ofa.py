@@ -18,13 +18,15 @@ from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
 
 TYPICAL = 2  # paths of an update, on average over all phases
+RATE = 2.6 * 64 / 2048  # published for batches of 2048 images, ours have 64
+RECIPE: dict[str, str | float] = {"learning_rate": RATE, "weight_decay": 3e-5}
 
 
 class Shrinking(SupernetTraining):
     """Trains the phases of progressive shrinking, each with checkpoints of its own."""
 
     def __init__(self, task: Task) -> None:
-        super().__init__(task, lambda _, space: UniformDecisions(space, TYPICAL))
+        super().__init__(task, lambda _, space: UniformDecisions(space, TYPICAL), defaults=RECIPE)
         supernet, space = self.fresh()
         try:
             found = phases(supernet.net, space)

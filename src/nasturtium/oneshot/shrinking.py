@@ -1,8 +1,9 @@
 """Progressive shrinking: first the largest network, then smaller and smaller ones inside it (Cai et al. 2020,
 https://arxiv.org/abs/1908.09791).
 
-Lengths and step sizes of the phases, in proportion to each other, are those of the paper; the warm-up of its
-longer phases is left out, and each path draws its own image resolution instead of one for all of a batch.
+Lengths and step sizes of the phases, in proportion to each other, are those of the paper, except that a short
+training takes larger steps in the last phases. The warm-up of longer phases is left out, and each path draws
+its own image resolution instead of one for all of a batch.
 """
 
 import itertools
@@ -38,6 +39,7 @@ from nasturtium.training.normalise import Normalise
 PATHS = {"kernel": 1, "depth": 2, "width": 4}  # in an update, by what was opened last
 # epochs and first step size as published, for 2048 images a step
 LARGEST, KERNEL, STEP, LAST = (180, 2.6), (125, 0.96), (25, 0.08), (125, 0.24)
+LONG_TRAINING = 10_000  # steps from which on the published step sizes of all phases are used as they are
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,13 @@ def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
     return [places.count(at) for at in range(len(phases))]
 
 
+def rate_of(phase: Phase, steps: int) -> float:
+    """The first step size of `phase` in a training of so many steps, as a share of that of the largest
+    network. In short trainings those of the last phases grow, at most to that of the kernels'.
+    """
+    return min(phase.rate * max(LONG_TRAINING / steps, 1.0), max(phase.rate, KERNEL[1] / LARGEST[1]))
+
+
 def shrink(
     supernet: Supernet,
     phases: Sequence[Phase],
@@ -153,19 +162,17 @@ def shrink(
     phase from its name. Otherwise as `SinglePath.run`, which trains each phase.
     """
     curve: list[SearchEpoch] = []
+    whole = settings.epochs * (steps or max(len(train) // settings.batch_size, 1))
     distil, trained = None, None
     for phase, epochs in zip(phases, epochs_of(phases, settings.epochs), strict=True):
         if not epochs:
             continue
         if phase.sorts and trained is not None:
             sort_channels(supernet.net, trained)
-        rates = {
-            name: phase.rate * getattr(settings, name) for name in ("learning_rate", "learning_rate_end")
-        }
         loop = SinglePath(
             supernet,
             UniformDecisions(phase.space, phase.paths),
-            settings.model_copy(update={"epochs": epochs, **rates}),
+            _settings(settings, epochs, rate_of(phase, whole)),
             fabric=fabric,
             seed=seed_for(seed, phase.name),
             distil=distil,
@@ -181,6 +188,11 @@ def shrink(
         trained = phase.space
     curve = [replace(epoch, epoch=at) for at, epoch in enumerate(curve, start=1)]
     return Trained(tuple(curve), sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost()))
+
+
+def _settings(settings: PathSettings, epochs: int, rate: float) -> PathSettings:
+    first, last = settings.learning_rate * rate, settings.learning_rate_end * rate
+    return settings.model_copy(update={"epochs": epochs, "learning_rate": first, "learning_rate_end": last})
 
 
 def _largest(supernet: Supernet, space: SearchSpace, train: ImageSet, fabric: Fabric) -> nn.Module:
