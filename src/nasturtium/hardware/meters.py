@@ -1,6 +1,6 @@
 """What a network costs to hold and to run, counted on the network itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -23,6 +23,18 @@ def count_flops(net: nn.Module, *inputs: Tensor) -> int:
     the convention of the published NAS-Bench-201 figures. Nothing else counts: no other norm or activation,
     no softmax, no sum.
     """
+    training = net.training
+    try:
+        with torch.no_grad(), counting_flops(net) as counted:
+            net.eval()(*(x[:1] for x in inputs))
+            return counted()
+    finally:
+        net.train(training)
+
+
+@contextmanager
+def counting_flops(net: nn.Module) -> Iterator[Callable[[], int]]:
+    """Inside, tells the multiply-adds of all that `net`, or any part of it, has computed so far."""
     elementwise = 0
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -30,15 +42,12 @@ def count_flops(net: nn.Module, *inputs: Tensor) -> int:
         elementwise += _elementwise(layer, inputs[0], output)
 
     hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, ELEMENTWISE)]
-    training = net.training
     try:
-        with torch.no_grad(), _nothing_fused(), FlopCounterMode(display=False) as products:
-            net.eval()(*(x[:1] for x in inputs))
+        with _nothing_fused(), FlopCounterMode(display=False) as products:
+            yield lambda: products.get_total_flops() // 2 + elementwise
     finally:
-        net.train(training)
         for hook in hooks:
             hook.remove()
-    return products.get_total_flops() // 2 + elementwise
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def space_of(
             sites.setdefault(decision.name, []).append(under)
         names = {id(child): name for name, child in part.named_modules()}
         for literal, child in part.branches():
-            visit(child, f"{path}.{names[id(child)]}".lstrip("."), _and(under, literal))
+            visit(child, f"{path}.{names[id(child)]}".lstrip("."), both(under, literal))
 
     visit(module, "", frozenset())
     return SearchSpace(
@@ -59,7 +59,8 @@ def space_of(
     )
 
 
-def _and(under: Conjunction, literal: When | Conjunction | None) -> Conjunction:
+def both(under: Conjunction, literal: When | Conjunction | None) -> Conjunction:
+    """`under`, and the literal or literals of a branch (None: none)."""
     if literal is None:
         return under
     return under | (literal if isinstance(literal, frozenset) else {literal})
