@@ -99,6 +99,7 @@ class DiesAt:
     """First order, until the process dies in the middle of an epoch."""
 
     passes = 1
+    backward_passes = 1
 
     def __init__(self, call: int) -> None:
         self.left = call
@@ -149,6 +150,7 @@ class Still:
     """An architecture step without a gradient, and without a look at the validation images' labels."""
 
     passes = 1
+    backward_passes = 1
 
     def gradient(self, supernet, train, valid, loss, optimizer):
         with torch.no_grad():

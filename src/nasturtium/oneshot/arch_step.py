@@ -24,7 +24,11 @@ class ArchStep(Protocol):
 
     @property
     def passes(self) -> int:
-        """Forward (and as many backward) passes of one gradient."""
+        """Forward passes of one gradient."""
+
+    @property
+    def backward_passes(self) -> int:
+        """Backward passes of one gradient."""
 
     def gradient(
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
@@ -36,6 +40,7 @@ class FirstOrder:
     """∇α L_valid(w, α): today's weights stand for the best ones."""
 
     passes = 1
+    backward_passes = 1
 
     def gradient(
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
@@ -60,6 +65,11 @@ class SecondOrder:
     def passes(self) -> int:
         """Two for the virtual step, two more for the difference."""
         return 2 if self.exact else 4
+
+    @property
+    def backward_passes(self) -> int:
+        """One for each forward pass."""
+        return self.passes
 
     def gradient(
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD

@@ -221,7 +221,9 @@ class Bilevel:
             if self._arch_step is not None and not warming:
                 looked.append(self._update_architecture(self._arch_step, train, valid))
                 cost += Cost(
-                    forward=self._arch_step.passes, backward=self._arch_step.passes, samples=len(valid[1])
+                    forward=self._arch_step.passes,
+                    backward=self._arch_step.backward_passes,
+                    samples=len(valid[1]),
                 )
             elif step % LOOK_EVERY == 0:
                 looked.append(self._look(valid))
@@ -271,7 +273,7 @@ class Bilevel:
             )
 
     def _update_architecture(self, arch_step: ArchStep, train: Batch, valid: Batch) -> Tensor:
-        """One step of Adam on α; returns loss and accuracy on the validation batch."""
+        """One step of Adam on α; returns loss and accuracy on the validation batch, over its passes."""
         seen: list[Tensor] = []
 
         def loss(output: Any, labels: Tensor) -> Tensor:
@@ -287,7 +289,7 @@ class Bilevel:
         for name, gradient in gradients.items():
             self._supernet.alphas[name].grad = gradient
         self._step_architecture()
-        return seen[0]
+        return torch.stack(seen).mean(dim=0)
 
     def _penalised(self, loss: Tensor) -> Tensor:
         for penalty in self._penalties:

@@ -60,7 +60,7 @@ class Supernet(nn.Module):
         # without the options that the blueprint's space leaves out
         self._decisions = {name: self.space.decisions[name] for name in self._everything}
         if relaxation is not None:
-            relaxation.generator.manual_seed(seed)
+            relaxation.begin(seed)
             self._add_alphas(relaxation, torch.Generator().manual_seed(seed))
             self._refuse_mixtures(relaxation)
             self._refuse_parts(relaxation)
@@ -94,7 +94,7 @@ class Supernet(nn.Module):
                 gate = relaxation.gate(kept, self._alpha(kept.name))
                 if choice.runs_mixtures or len(kept.options) == 1:
                     continue
-                if len(gate.index) > 1:
+                if len(gate.index) != kept.k:
                     raise CannotRelax(
                         f"{type(choice).__name__} needs one option of {kept.name!r} but would get a mixture"
                         f" of {len(gate.index)}"
@@ -189,8 +189,11 @@ class Supernet(nn.Module):
         return self.net(*inputs)
 
     def _gates(self) -> dict[str, Gate]:
-        if self._path is not None:
-            return {name: _positions(self._everything[name], self._path) for name in self._path}
+        path = self._path
+        if path is None and self.relaxation is not None:
+            path = self.relaxation.path(dict(self.alphas.items()))
+        if path is not None:
+            return {name: _positions(self._everything[name], path) for name in path}
         if self.relaxation is None:
             return {}
         return {name: self._relaxed(self.relaxation, d) for name, d in self._decisions.items()}
@@ -208,10 +211,10 @@ class Supernet(nn.Module):
         return self.alphas.get(name)
 
     def probabilities(self) -> dict[str, Tensor]:
-        """Per decision with architecture parameters: one probability per real option."""
+        """Per decision with architecture parameters: one probability per real option, with a gradient."""
         assert self.relaxation is not None
         return {
-            name: self.relaxation.probabilities(self._decisions[name], alpha.detach())
+            name: self.relaxation.probabilities(self._decisions[name], alpha)
             for name, alpha in self.alphas.items()
         }
 

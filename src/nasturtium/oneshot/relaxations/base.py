@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.modules.choice import Gate
+from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision
 
 
@@ -27,6 +28,10 @@ class Relaxation(nn.Module, ABC):
         super().__init__()
         self.generator = torch.Generator()
 
+    def begin(self, seed: int) -> None:
+        """Forget earlier searches and draw from `seed`; called when a supernet takes the relaxation."""
+        self.generator.manual_seed(seed)
+
     @abstractmethod
     def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
         """The first row of parameters, n values (options, and one for zero);
@@ -41,6 +46,12 @@ class Relaxation(nn.Module, ABC):
         Where `alpha` requires no gradient only the weights learn from this pass, so that options which run
         for the sake of the architecture's gradient may be left out.
         """
+
+    def path(self, alphas: Mapping[str, Tensor]) -> Architecture | None:
+        """A whole architecture to run in this forward pass, for relaxations that draw one; None: the gates
+        of the decisions, each by itself.
+        """
+        return None
 
     @abstractmethod
     def probabilities(self, decision: Decision, alpha: Tensor) -> Tensor:
