@@ -181,6 +181,13 @@ def test_it_runs_one_path_for_each_reward_and_computes_no_gradient_of_the_networ
     assert len(ran) == 1
 
 
+def test_penalties_of_the_loss_reach_the_parameters():
+    net = supernet(arms)
+    step = PolicyGradient(net.relaxation, lambda *_: torch.tensor(0.0), paths=3)
+    found = step.gradient(net, BATCH, BATCH, lambda y, labels: y.sum() + 2 * net.alphas["op"].sum(), None)
+    assert found["op"].tolist() == pytest.approx([2.0, 2.0, 2.0])
+
+
 def test_accuracy_is_the_share_of_right_answers():
     logits = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     assert accuracy_alone(logits, torch.tensor([0, 1, 1]), None).item() == pytest.approx(2 / 3)

@@ -173,11 +173,12 @@ def _parameters(net: nn.Module, space: SearchSpace) -> Costs:
     holders: dict[nn.Parameter, list[Conjunction]] = defaultdict(list)
     for module, under in _parts(net):
         for parameter in module.parameters(recurse=False):
-            holders[parameter].append(under)
+            if parameter.requires_grad:
+                holders[parameter].append(under)
     costs: dict[Conjunction, float] = defaultdict(float)
     for parameter, places in holders.items():
         for conjunction, sign in _any_of(places, space).items():
-            costs[conjunction] += sign * parameter.numel() if parameter.requires_grad else 0
+            costs[conjunction] += sign * parameter.numel()
     return costs
 
 

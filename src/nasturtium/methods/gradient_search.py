@@ -36,9 +36,9 @@ LONG_SEARCH = 10_000  # steps from which on the authors' step size for the archi
 class GradientSearch:
     """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch.
 
-    `arch_step`, `penalties` and `stop` are as in `Bilevel`; `defaults` are the method's own search settings,
-    which a person may change. Where the method makes something else of what is found, nothing `concludes`
-    here. Raises `CannotRelax` for a space that the relaxation can't search.
+    `arch_step`, `penalties` and `stop` are as in `Bilevel`; `settings` are those that the method has, with
+    its own `defaults`, which a person may change. Where the method makes something else of what is found,
+    nothing `concludes` here. Raises `CannotRelax` for a space that the relaxation can't search.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class GradientSearch:
         arch_step: ArchStep | None,
         *,
         penalties: Sequence[Penalty] = (),
+        settings: type[BilevelSettings] = BilevelSettings,
         stop: Stop | None = None,
         defaults: Mapping[str, float] = MappingProxyType({}),
         name: str = "search",
@@ -66,7 +67,7 @@ class GradientSearch:
         self._penalties = penalties
         self._stop = stop
         self._concludes = concludes
-        self._settings = BilevelSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
+        self._settings = settings.parse({"mirror": task.mirror, **defaults, **task.searching})
         # what can't be searched is refused before anything is spent
         self._refuse_idle_dropout(self._loop(self._settings)[0])
 

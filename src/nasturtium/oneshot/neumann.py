@@ -30,6 +30,11 @@ class Neumann:
         """One on either batch; every product with a second derivative counts as one more of each kind."""
         return 2 + self.terms
 
+    @property
+    def backward_passes(self) -> int:
+        """One for each forward pass."""
+        return self.passes
+
     def gradient(
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
     ) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nasturtium.hardware.cost_table import CostTable
-from nasturtium.oneshot.arch_step import Batch, Loss
+from nasturtium.oneshot.arch_step import Batch, Loss, gradients
 from nasturtium.oneshot.epochs import accuracy
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.policy import Policy
@@ -64,27 +64,21 @@ class PolicyGradient:
     def gradient(
         self, supernet: Supernet, train: Batch, valid: Batch, loss: Loss, optimizer: torch.optim.SGD
     ) -> dict[str, Tensor]:
-        """Forward passes on the validation batch only."""
+        """Forward passes on the validation batch only. `loss` adds the gradient of its penalties, if any."""
         x, labels = valid
         alphas = dict(supernet.alphas.items())
         trajectories = [self._policy.draw(alphas) for _ in range(self.passes)]
-        rewards = []
-        with torch.no_grad():
-            for trajectory in trajectories:
-                supernet.activate(trajectory.arch)
+        rewards, losses = [], []
+        for trajectory in trajectories:
+            supernet.activate(trajectory.arch)
+            with torch.no_grad():
                 output = supernet(x)
-                loss(output, labels)
-                rewards.append(self._reward(split_output(output)[0], labels, trajectory.arch))
+            losses.append(loss(output, labels))
+            rewards.append(self._reward(split_output(output)[0], labels, trajectory.arch))
         supernet.activate(None)
         advantages = self._advantages(torch.stack(rewards))
         likelihoods = torch.stack([self._policy.log_probability(t, alphas) for t in trajectories])
-        found = torch.autograd.grad(
-            -(advantages * likelihoods).mean(), list(alphas.values()), allow_unused=True
-        )
-        return {
-            name: torch.zeros_like(alpha) if gradient is None else gradient
-            for (name, alpha), gradient in zip(alphas.items(), found, strict=True)
-        }
+        return gradients(torch.stack(losses).mean() - (advantages * likelihoods).mean(), alphas)
 
     def _advantages(self, rewards: Tensor) -> Tensor:
         """How much better than the baseline each path is; moves the baseline."""

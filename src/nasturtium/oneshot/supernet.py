@@ -153,8 +153,8 @@ class Supernet(nn.Module):
             module.rate = rate
 
     def runs_several(self) -> bool:
-        """Whether some decision's options run together in one pass."""
-        return any(len(gate.index) > 1 for gate in self._gates().values())
+        """Whether more of some decision's options run together in one pass than an architecture has."""
+        return any(len(gate.index) > self._decisions[name].k for name, gate in self._gates().items())
 
     @contextmanager
     def fixed_alphas(self) -> Iterator[None]:
