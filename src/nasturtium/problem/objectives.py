@@ -1,4 +1,4 @@
-"""What a search optimises: one named metric and the direction that is better."""
+"""What a search optimises, and what its answers must not exceed: named metrics and their directions."""
 
 import math
 from collections.abc import Mapping
@@ -26,9 +26,40 @@ class Objective:
 
         Raises `UsageError` if it was not measured, `Diverged` if it is infinite or not a number.
         """
-        if self.metric not in metrics:
-            raise UsageError(f"metric {self.metric!r} was not measured: {did_you_mean(self.metric, metrics)}")
-        value = float(metrics[self.metric])
-        if not math.isfinite(value):
-            raise Diverged(f"metric {self.metric!r} is {value}")
+        value = measured(self.metric, metrics)
         return value if self.goal == "min" else -value
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`metric` may be `most`, not more; a limited metric need not be optimised."""
+
+    metric: str
+    most: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.most) and self.most > 0):
+            raise UsageError(f"limit {self.metric!r}: the most allowed is a number above 0, not {self.most}")
+
+    def excess(self, metrics: Mapping[str, float]) -> float:
+        """The share of the limit by which the metric exceeds it, 0 if it does not.
+
+        Raises what `Objective.loss` raises.
+        """
+        return max(measured(self.metric, metrics) / self.most - 1, 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.metric} ≤ {self.most:,g}"
+
+
+def measured(metric: str, metrics: Mapping[str, float]) -> float:
+    """The value of a metric.
+
+    Raises `UsageError` if it was not measured, `Diverged` if it is infinite or not a number.
+    """
+    if metric not in metrics:
+        raise UsageError(f"metric {metric!r} was not measured: {did_you_mean(metric, metrics)}")
+    value = float(metrics[metric])
+    if not math.isfinite(value):
+        raise Diverged(f"metric {metric!r} is {value}")
+    return value

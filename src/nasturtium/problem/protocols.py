@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.objectives import Objective
+from nasturtium.problem.objectives import Limit, Objective
 from nasturtium.problem.records import Fidelity, Measurement, Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
@@ -18,11 +18,15 @@ Report = Callable[[int, Mapping[str, float]], bool]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is searched and for what. `fidelities` rise; the last one is the full one."""
+    """What is searched and for what. `fidelities` rise; the last one is the full one.
+
+    An architecture over one of the `limits` is no answer; a trial finds out.
+    """
 
     space: SearchSpace
     objectives: tuple[Objective, ...]
     fidelities: tuple[Fidelity, ...]
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -33,6 +37,14 @@ class Problem:
     def losses(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """One loss per objective, smaller is better. Raises what `Objective.loss` raises."""
         return tuple(objective.loss(metrics) for objective in self.objectives)
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """By how much the limits are exceeded: the sum of `Limit.excess`, 0 for a possible answer.
+
+        Where a limit is exceeded, others need not have been measured. Raises what `Objective.loss` raises.
+        """
+        known = sum(limit.excess(metrics) for limit in self.limits if limit.metric in metrics)
+        return known or sum(limit.excess(metrics) for limit in self.limits)
 
 
 class Strategy(ABC):
@@ -56,7 +68,7 @@ class Strategy(ABC):
         """
 
     def tell(self, trials: Sequence[Trial]) -> None:  # noqa: B027 (learning nothing is a valid strategy)
-        """Learn from results, in the order in which they came; failed trials have no losses."""
+        """Learn from results, in the order in which they came; only trials that are `ok` have losses."""
 
     def state_dict(self) -> dict[str, Any] | None:
         """A JSON-able state that makes resuming faster; None (the default): resumed by replay alone."""

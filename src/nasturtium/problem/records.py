@@ -109,7 +109,10 @@ class SearchEpoch:
 
 @dataclass(frozen=True)
 class Trial:
-    """A proposal with its result. `losses` has one value per objective, smaller is better; only if `ok`."""
+    """A proposal with its result. `losses` has one value per objective, smaller is better; only if `ok`.
+
+    `violation` says by how much the problem's limits are exceeded; more than 0 only if `infeasible`.
+    """
 
     id: int
     proposal: Proposal
@@ -117,6 +120,12 @@ class Trial:
     losses: tuple[float, ...] = ()
     measurement: Measurement = field(default_factory=lambda: Measurement({}))
     error: str | None = None
+    violation: float = 0.0
+
+    @property
+    def rank(self) -> tuple[float, tuple[float, ...]]:
+        """Smaller is better, among trials that did not fail: first within the limits, then by the losses."""
+        return self.violation, self.losses
 
 
 def _floats(figures: Mapping[str, float]) -> dict[str, float]:
