@@ -1,0 +1,56 @@
+"""Regularised evolution, also called aging evolution (Real et al. 2019, https://arxiv.org/abs/1802.01548)."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from nasturtium.core.errors import UsageError
+from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.records import Proposal, Trial
+from nasturtium.space.architecture import Architecture
+from nasturtium.strategies.base import STRATEGIES
+
+
+@STRATEGIES.register(
+    "evolution",
+    summary="mutate the best of a sample; the oldest of the population dies",
+    paper="https://arxiv.org/abs/1802.01548",
+)
+class RegularizedEvolution(Strategy):
+    """The best of `sample` random members of the population is the parent of each new architecture, which
+    differs from it in one decision.
+
+    Random architectures come first, until `population` results are in. From then on each result that joins
+    the population, in the order of arrival, lets its oldest member die, however good that is. Members are
+    compared by the limits first, then by their losses; failed trials don't join. It never waits: several
+    workers draw parents from the population of the moment. An architecture may come again, as in the paper.
+
+    The paper's population and sample are 100 and 25, for 20,000 trials; ours suit some hundred.
+    """
+
+    def __init__(self, problem: Problem, *, seed: int = 0, population: int = 50, sample: int = 10) -> None:
+        super().__init__(problem, seed=seed)
+        if not 1 <= sample <= population:
+            raise UsageError(
+                f"evolution draws a sample of 1 to population ({population}) members, not {sample}"
+            )
+        self._size, self._sample = population, sample
+        self._rng = np.random.default_rng(seed)
+        self._population: deque[Trial] = deque(maxlen=population)  # the oldest first
+
+    def ask(self, n: int) -> list[Proposal]:
+        """`n` random architectures or children."""
+        return [Proposal(self._next()) for _ in range(n)]
+
+    def _next(self) -> Architecture:
+        space = self.problem.space
+        if len(self._population) < self._size:
+            return space.sample(self._rng)
+        drawn = self._rng.integers(self._size, size=self._sample)  # a member may be drawn twice, as there
+        parent = min((self._population[i] for i in drawn.tolist()), key=lambda member: member.rank)
+        return space.mutate(parent.proposal.arch, self._rng)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Results join the population; beyond its size the oldest leave."""
+        self._population.extend(trial for trial in trials if trial.status != "failed")
