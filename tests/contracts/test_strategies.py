@@ -1,0 +1,158 @@
+"""What every registered strategy must do, whatever it searches."""
+
+import numpy as np
+import pytest
+
+from nasturtium.problem.objectives import Limit, Objective
+from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.records import Fidelity, Proposal, Trial
+from nasturtium.space.constraints import Count
+from nasturtium.space.decision import Decision
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import STRATEGIES
+from space.space_examples import conditional, darts_like
+
+NAMES = STRATEGIES.names()
+LEARNING = [name for name in NAMES if name != "random"]
+
+
+def flat(decisions: int = 8, options: str = "abcd") -> SearchSpace:
+    return SearchSpace([Decision(f"d{i}", tuple(options)) for i in range(decisions)])
+
+
+def constrained() -> SearchSpace:
+    """At most two a's among four decisions, one of which has no other option."""
+    decisions = [*(Decision(f"d{i}", ("a", "b", "c")) for i in range(3)), Decision("d3", ("a",))]
+    names = frozenset(d.name for d in decisions)
+    return SearchSpace(decisions, constraints=[Count("at most two a", names, frozenset("a"), most=2)])
+
+
+SPACES = {"flat": flat, "conditional": conditional, "darts": darts_like, "constrained": constrained}
+
+
+def strategy(name: str, space: SearchSpace, *, seed: int = 0) -> Strategy:
+    limits = (Limit("size", 1.0),)
+    problem = Problem(space, (Objective("loss", "min"),), (Fidelity(1),), limits)
+    return STRATEGIES.get(name)(problem, seed=seed)
+
+
+def result(number: int, proposal: Proposal) -> Trial:
+    """Every architecture has a fixed loss; some are over the limit, and some trials fail."""
+    value = hash(proposal.arch) % 1000 / 1000
+    if value > 0.9:
+        return Trial(number, proposal, "failed", error="it diverged")
+    if value > 0.7:
+        return Trial(number, proposal, "infeasible", violation=value)
+    return Trial(number, proposal, "ok", (value,))
+
+
+Call = int | list[Trial]  # an ask for so many, or a tell
+
+
+def play(searching: Strategy, trials: int, *, workers: int = 1, seed: int = 0) -> tuple[list[Call], list]:
+    """All calls of a search whose trials end in a random order, and all its answers."""
+    rng = np.random.default_rng(seed)
+    calls: list[Call] = []
+    answers, running, number = [], [], 0
+    while number < trials or running:
+        want = min(workers - len(running), trials - number)
+        if want:
+            answers.append(searching.ask(want))
+            calls.append(want)
+            assert len(answers[-1]) <= want
+            running += [result(number + i, proposal) for i, proposal in enumerate(answers[-1])]
+            number += len(answers[-1])
+            if not running:
+                break  # nothing is proposed and nothing runs: it is finished
+        calls.append([running.pop(int(rng.integers(len(running))))])
+        searching.tell(calls[-1])
+    return calls, answers
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize("workers", [1, 5])
+@pytest.mark.parametrize("name", NAMES)
+def test_proposals_are_valid_and_replay_to_the_same(name, workers, space):
+    made = space()
+    calls, answers = play(strategy(name, made), 60, workers=workers)
+    assert sum(map(len, answers)) >= min(60, made.size())
+    assert all(made.why_not(proposal.arch) is None for answer in answers for proposal in answer)
+    again, replayed = strategy(name, space()), []
+    for call in calls:
+        if isinstance(call, int):
+            replayed.append(again.ask(call))
+        else:
+            again.tell(call)
+    assert replayed == answers
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_seed_decides(name):
+    one, other = (play(strategy(name, flat(), seed=seed), 30)[1] for seed in (0, 1))
+    assert one != other
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_worlds_random_numbers_are_left_alone(name):
+    import torch
+
+    before = torch.get_rng_state()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    play(strategy(name, flat()), 30)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_of_one_architecture_is_no_trap(name):
+    made = SearchSpace([Decision("only", ("a",)), Decision("both", (0, 1), k=2)])
+    answers = play(strategy(name, made), 5)[1]
+    assert dict(answers[0][0].arch) == {"only": "a", "both": (0, 1)}
+
+
+@pytest.mark.parametrize("status", ["failed", "infeasible"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_goes_on_when_nothing_works(name, status):
+    searching = strategy(name, flat())
+    for number in range(120):
+        (proposal,) = searching.ask(1)
+        searching.tell([Trial(number, proposal, status, violation=float(status == "infeasible"))])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_never_waits_for_nothing(name):
+    """Asked without a tell it may stop, but only while something runs."""
+    searching = strategy(name, flat())
+    asked = 0
+    while asked < 300 and (proposals := searching.ask(7)):
+        assert len(proposals) <= 7
+        asked += len(proposals)
+    assert asked > 0
+
+
+def toy(name: str, seed: int, *, limit: float = np.inf, trials: int = 150) -> float:
+    """The best score found on a sum of 8 random tables, as a share of the best possible."""
+    rng = np.random.default_rng([seed, 1])
+    space = flat()
+    table = {name: dict(zip("abcd", rng.random(4), strict=True)) for name in space.decisions}
+    size = {name: dict(zip("abcd", rng.random(4), strict=True)) for name in space.decisions}
+    searching = STRATEGIES.get(name)(Problem(space, (Objective("score", "max"),), (Fidelity(1),)), seed=seed)
+    best = 0.0
+    for number in range(trials):
+        (proposal,) = searching.ask(1)
+        score, weight = (float(sum(t[d][v] for d, v in proposal.arch.items())) for t in (table, size))
+        if weight > limit:
+            trial = Trial(number, proposal, "infeasible", violation=weight / limit - 1)
+        else:
+            trial, best = Trial(number, proposal, "ok", (-score,)), max(best, score)
+        searching.tell([trial])
+    return best / sum(max(row.values()) for row in table.values())
+
+
+@pytest.mark.parametrize("limit", [np.inf, 4.0], ids=["free", "limited"])
+@pytest.mark.parametrize("name", LEARNING)
+def test_it_beats_random_search_by_more_than_chance(name, limit):
+    """By more than two standard errors of the paired difference over six problems."""
+    seeds = range(6)
+    gain = np.array([toy(name, seed, limit=limit) - toy("random", seed, limit=limit) for seed in seeds])
+    assert gain.mean() > 2 * gain.std(ddof=1) / len(seeds) ** 0.5
