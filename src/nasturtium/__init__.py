@@ -63,6 +63,7 @@ def search(
     final_net: Mapping[str, int] | None = None,
     training: Mapping[str, Any] | None = None,
     searching: Mapping[str, Any] | None = None,
+    limits: Mapping[str, float] | None = None,
     search_settings: Mapping[str, Sequence[float]] | None = None,
     progress: "Progress | None" = None,
 ) -> "Result":
@@ -71,6 +72,7 @@ def search(
     `data` is a name, a folder, an .npz file, (images, labels) or a map-style Dataset. `space` is a registered
     name, a `Blueprint`, or your own network class, called with the input shape and the number of classes.
     `budget` is time for everything ("10m"), or what the search alone may take ("20 epochs", "50 trials").
+    `limits` are what the final network may have at most ({"params": 3e5}, {"flops": 1e7}, for one image).
     `search_settings` are training settings to search jointly, each with its values in order. The other
     options are described in `SearchConfig`.
 
@@ -97,6 +99,7 @@ def search(
             "final_net": final_net or {},
             "training": training or {},
             "searching": searching or {},
+            "limits": limits or {},
             "search_settings": {name: list(values) for name, values in (search_settings or {}).items()},
         }
     )

@@ -20,11 +20,13 @@ from nasturtium.core.errors import UsageError
 from nasturtium.estimators.train import searched_jointly
 from nasturtium.export.bundle import write_bundle
 from nasturtium.methods.base import METHODS, Json, Stage, Task
+from nasturtium.methods.limits import final_sizes, refuse_impossible, refuse_limits
 from nasturtium.methods.pace import Pace
 from nasturtium.methods.retrain import Contender, Retrain, RetrainPace, contenders, trained
 from nasturtium.methods.verdict import Judgement
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.example import fixed, random_images
+from nasturtium.problem.objectives import Limit
 from nasturtium.result import Result
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
@@ -60,10 +62,12 @@ def run_job(
     `NasturtiumError`s; whatever was finished by then stays in the run.
     """
     method = METHODS.get(config.method)
+    refuse_limits(config.method, limits_of(config))
     if space is None:
         _refuse_untrainable(config.space)  # before images are read
     source = open_data(config.data if data is None else data, image_size=config.image_size)
     task = prepare(config, source, config.space if space is None else space)
+    refuse_impossible(task.final.space, final_sizes(task), task.limits)
     stages = method(task)
     stored = {
         **config.model_dump(mode="json", exclude={"run", "folder", "device"}),
@@ -106,7 +110,13 @@ def prepare(config: SearchConfig, source: DataSource, space: Space) -> Task:
         mirror=training.mirror,
         sizes=_sizes(space, config.search_net),
         resized=lambda sizes: _blueprint(config, source, space, sizes),
+        limits=limits_of(config),
     )
+
+
+def limits_of(config: SearchConfig) -> tuple[Limit, ...]:
+    """The limits of a config; raises `UsageError` for one that is not above 0."""
+    return tuple(Limit(metric, most) for metric, most in config.limits.items())
 
 
 def _refuse_untrainable(name: str) -> None:

@@ -69,6 +69,10 @@ def search(
         str | None, typer.Option(help="Final training, e.g. epochs=30,learning_rate=0.05.")
     ] = None,
     searching: Annotated[str | None, typer.Option(help="Settings of the search, e.g. batch_size=32.")] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="The most that the final network may have, e.g. params=300000 or flops=1e7."),
+    ] = None,
     search_setting: Annotated[
         list[str] | None,
         typer.Option(help="Training setting to search jointly, e.g. learning_rate=0.01,0.03,0.1."),
@@ -96,6 +100,7 @@ def search(
             "final_net": _pairs("--final-net", final_net),
             "training": _pairs("--training", training),
             "searching": _pairs("--searching", searching),
+            "limits": _pairs("--limit", ",".join(limit) if limit else None),
             "search_settings": _grids(search_setting),
         }
         values = {name: value for name, value in given.items() if value is not None}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nasturtium.core.errors import UsageError
 from nasturtium.core.settings import Settings
@@ -38,9 +38,17 @@ class SearchConfig(Settings):
     )
     training: dict[str, Any] = Field(default_factory=dict, description="settings of the final training")
     searching: dict[str, Any] = Field(default_factory=dict, description="settings of the search")
+    limits: dict[str, float] = Field(
+        default_factory=dict, description="the most that the final network may have of parameters or flops"
+    )
     search_settings: dict[str, list[float | int]] = Field(
         default_factory=dict, description="training settings to search jointly, each with its grid of values"
     )
+
+    @field_validator("limits")
+    @classmethod
+    def _spelled_out(cls, limits: dict[str, float]) -> dict[str, float]:
+        return {"parameters" if metric == "params" else metric: most for metric, most in limits.items()}
 
     @property
     def name(self) -> str:

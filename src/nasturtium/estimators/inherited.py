@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from time import perf_counter
 
 from lightning_fabric import Fabric
 from torch import nn
@@ -41,6 +42,7 @@ class InheritedEstimator(Estimator):
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
         """Accuracy and loss on the validation images, and the number of parameters."""
+        began = perf_counter()
         net = self._inherit(job.arch).to(self._fabric.device)
         calibrate(net, self._calibration)
         found = evaluate(net, self._valid, self._normalise, fabric=self._fabric)
@@ -50,4 +52,4 @@ class InheritedEstimator(Estimator):
             "parameters": float(count_parameters(net)),
         }
         passes = len(self._calibration) + math.ceil(len(self._valid) / EVALUATION_BATCH)
-        return Measurement(metrics, Cost(forward=passes))
+        return Measurement(metrics, Cost(seconds=perf_counter() - began, forward=passes))

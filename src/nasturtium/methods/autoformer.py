@@ -20,7 +20,7 @@ RECIPE: dict[str, str | float] = {
     "autoformer",
     summary="train uniform single paths with AdamW, then search over the supernet",
     paper="https://arxiv.org/abs/2107.00651",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def autoformer(task: Task) -> list[Stage]:
     """One path a step, each of its decisions uniform; the authors' heavier augmentation, label smoothing and

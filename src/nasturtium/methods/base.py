@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 
 from nasturtium.core.registry import Registry
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.problem.objectives import Limit
 from nasturtium.study.budget import Budget
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
@@ -24,6 +25,7 @@ class Task:
     `blueprint` is the network at its search size, `final` the same space at the size that is trained in the
     end. `training` are the final training's settings, `searching` what a person changed about the search.
     `sizes` are those of `blueprint` by name, none where it is a person's own; `resized` makes it at others.
+    The final network must keep the `limits`.
     """
 
     blueprint: Blueprint
@@ -37,6 +39,7 @@ class Task:
     mirror: bool
     sizes: Mapping[str, int] = field(default_factory=dict)
     resized: Callable[[Mapping[str, int]], Blueprint] | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 class Stage(Protocol):
@@ -55,7 +58,8 @@ Method = Callable[[Task], Sequence[Stage]]
 
 METHODS: Registry[Method] = Registry("methods", "method")
 """Each has one of the abilities `mixture` (runs several options of a decision at once), `path` (trains single
-paths of a supernet) and `training` (trains each architecture by itself), which decide what it can search.
+paths of a supernet) and `training` (trains each architecture by itself), which decide what it can search, and
+`limits` if it can keep limits on the final network.
 """
 
 

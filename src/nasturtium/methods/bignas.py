@@ -10,7 +10,7 @@ from nasturtium.oneshot.extremes import SandwichPaths
     "bignas",
     summary="the largest path teaches smaller ones, then a search over the supernet",
     paper="https://arxiv.org/abs/2003.11142",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def bignas(task: Task) -> list[Stage]:
     """An update is four paths: the largest on the labels, the smallest and two random ones on its answers.

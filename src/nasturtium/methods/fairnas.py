@@ -11,7 +11,7 @@ RATE = 0.045 * 64 / 256  # published for batches of 256, ours have 64
     "fairnas",
     summary="train all options of each decision equally often, then search over the supernet",
     paper="https://arxiv.org/abs/1907.01845",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def fairnas(task: Task) -> list[Stage]:
     """An update is as many paths as a decision has options, so that an epoch costs that many times more."""

@@ -32,7 +32,7 @@ CONTEXTS = 4  # random paths, each with its batch, in which the options of a dec
     "few-shot",
     summary="train one supernet, split it in two where its options disagree, then search over both",
     paper="https://arxiv.org/abs/2006.06863",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def few_shot(task: Task) -> list[Stage]:
     """Uniform paths throughout; each path is scored with the part that it belongs to.

@@ -11,7 +11,7 @@ from nasturtium.oneshot.promising import PromisingPaths
     "greedy-paths",
     summary="train promising single paths more often, then search over the supernet",
     paper="https://arxiv.org/abs/2003.11236",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def greedy_paths(task: Task) -> list[Stage]:
     """In the spirit of GreedyNAS, with a prediction in place of a score for every path that is drawn."""

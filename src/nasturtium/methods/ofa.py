@@ -66,7 +66,7 @@ def _others() -> list[str]:
     "ofa",
     summary="train the largest network, shrink it step by step, then search over all inside it",
     paper="https://arxiv.org/abs/1908.09791",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def ofa(task: Task) -> list[Stage]:
     """For spaces with elastic kernels, depths or widths; what a search finds there needs no training of its

@@ -11,6 +11,7 @@ from nasturtium.core.errors import NasturtiumError
 from nasturtium.core.seeds import seed_for
 from nasturtium.estimators.inherited import InheritedEstimator
 from nasturtium.methods.base import Json, Stage, Task
+from nasturtium.methods.limits import limited
 from nasturtium.methods.pace import Timing
 from nasturtium.methods.supernet_training import PathSearchSettings, Sampler, SupernetTraining
 from nasturtium.modules.derive import derive
@@ -55,13 +56,16 @@ class PathSearch:
     def run(self, run: Run, progress: Progress) -> Json:
         """The path with the best validation accuracy, and the curve of the supernet's training."""
         task = self._task
-        problem = Problem(task.blueprint.space, (Objective("valid_accuracy", "max"),), (Fidelity(0),))
+        problem = Problem(
+            task.blueprint.space, (Objective("valid_accuracy", "max"),), (Fidelity(0),), task.limits
+        )
+        inherited = InheritedEstimator(
+            self._inherit(run), task.splits.search_train, task.splits.search_valid, fabric=task.fabric
+        )
         study = Study(
             problem,
             self._strategy(problem, seed=seed_for(task.seed, "strategy")),
-            InheritedEstimator(
-                self._inherit(run), task.splits.search_train, task.splits.search_valid, fabric=task.fabric
-            ),
+            limited(inherited, task),
             run=run,
             stage=self.name,
             budget=self._budget(),

@@ -12,7 +12,7 @@ from nasturtium.strategies.random import RandomSearch
     "random",
     summary="sample, train briefly, keep the best",
     paper="https://arxiv.org/abs/1902.07638",
-    abilities=["training"],
+    abilities=["training", "limits"],
 )
 def random(task: Task) -> list[Stage]:
     """Uniform over architectures, each trained for a few epochs on the search split."""

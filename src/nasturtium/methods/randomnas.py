@@ -11,7 +11,7 @@ PATHS = 1000  # that the authors score
     "randomnas",
     summary="train uniform single paths, then keep the best of many random ones",
     paper="https://arxiv.org/abs/1902.07638",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def randomnas(task: Task) -> list[Stage]:
     """Trains as `spos` does, and then only draws: no strategy learns from the scores of earlier paths.

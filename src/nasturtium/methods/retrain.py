@@ -14,6 +14,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.estimators.train import figures, settings_of
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.methods.base import Json, Task
+from nasturtium.methods.limits import draw, final_sizes
 from nasturtium.methods.pace import Pace, time_training
 from nasturtium.modules.residual import ResidualNetwork, matched_width
 from nasturtium.problem.records import Fidelity, Measurement
@@ -45,10 +46,12 @@ class Contender:
 
 
 def contenders(task: Task, found: Architecture, random_networks: int, epochs: int) -> list[Contender]:
-    """The found architecture, other random ones of its space, and a residual CNN of as many parameters."""
+    """The found architecture, other random ones of its space within the same limits, and a residual CNN of as
+    many parameters.
+    """
     rng = np.random.default_rng(seed_for(task.seed, "random rivals"))
-    drawn = dict.fromkeys(task.final.space.sample(rng) for _ in range(100 * random_networks))
-    rivals = [arch for arch in drawn if arch != found][:random_networks]
+    sizes = final_sizes(task)
+    rivals = draw(task.final.space, sizes, task.limits, rng, number=random_networks, without=[found])
     if len(rivals) < 2:
         raise UsageError(
             "this space is too small for a comparison: it needs two architectures besides the found one"

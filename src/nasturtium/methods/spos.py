@@ -11,7 +11,7 @@ from nasturtium.oneshot.paths import UniformPaths
     "spos",
     summary="train uniform single paths, then search over the supernet",
     paper="https://arxiv.org/abs/1904.00420",
-    abilities=["path"],
+    abilities=["path", "limits"],
 )
 def spos(task: Task) -> list[Stage]:
     """One uniform path a step."""

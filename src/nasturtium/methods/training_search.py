@@ -7,6 +7,7 @@ from nasturtium.core.errors import NasturtiumError, UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.estimators.train import TrainEstimator
 from nasturtium.methods.base import Json, Task
+from nasturtium.methods.limits import limited
 from nasturtium.methods.pace import Pace, time_training
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
@@ -38,19 +39,23 @@ class TrainingSearch:
         task = self._task
         pace = Pace.of(run)
         problem = Problem(
-            task.blueprint.space, (Objective("valid_accuracy", "max"),), (Fidelity(pace.epochs),)
+            task.blueprint.space,
+            (Objective("valid_accuracy", "max"),),
+            (Fidelity(pace.epochs),),
+            task.limits,
+        )
+        training = TrainEstimator(
+            task.blueprint,
+            task.splits.search_train,
+            task.splits.search_valid,
+            task.training,
+            fabric=task.fabric,
+            steps=pace.steps,
         )
         study = Study(
             problem,
             self._strategy(problem, seed=seed_for(task.seed, "strategy")),
-            TrainEstimator(
-                task.blueprint,
-                task.splits.search_train,
-                task.splits.search_valid,
-                task.training,
-                fabric=task.fabric,
-                steps=pace.steps,
-            ),
+            limited(training, task),
             run=run,
             stage=self.name,
             budget=task.budget,

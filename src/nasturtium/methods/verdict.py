@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.retrain import FOUND, RANDOM, RESIDUAL, Contender, trained
+from nasturtium.problem.objectives import Limit
 from nasturtium.problem.records import Cost
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
@@ -42,12 +43,20 @@ class Judgement:
             random=[row["accuracy"] for row in rows if str(row["label"]).startswith(RANDOM)],
             residual=next(row["accuracy"] for row in rows if row["label"] == RESIDUAL),
             images=len(test),
+            limits=self._task.limits,
         )
         assert rows[0]["label"] == FOUND
         return {"networks": rows, "test_images": len(test), "paid_off": paid_off, "sentence": sentence}
 
 
-def judge(*, found: float, random: Sequence[float], residual: float, images: int) -> tuple[bool, str]:
+def judge(
+    *,
+    found: float,
+    random: Sequence[float],
+    residual: float,
+    images: int,
+    limits: Sequence[Limit] = (),
+) -> tuple[bool, str]:
     """Whether the search paid off, and a sentence that says so; accuracies are 0–1, `random` has two or more.
 
     It did if the found network is better than the random ones' mean by more than their standard deviation and
@@ -57,10 +66,11 @@ def judge(*, found: float, random: Sequence[float], residual: float, images: int
     middle, spread = mean(random), stdev(random)
     error = math.sqrt(found * (1 - found) / images)
     above_random = found - middle > max(spread, error)
+    within = f" with {' and '.join(map(str, limits))}" if limits else ""
     figures = (
         f"{_percent(found)} of the {images} test images, against {_percent(middle)} ± {100 * spread:.2f} for"
-        f" {len(random)} random architectures of the same space and {_percent(residual)} for an ordinary"
-        f" residual CNN of the same size, all trained alike (one standard error of this test:"
+        f" {len(random)} random architectures of the same space{within} and {_percent(residual)} for an"
+        f" ordinary residual CNN of the same size, all trained alike (one standard error of this test:"
         f" {100 * error:.2f} points)"
     )
     if above_random and found >= residual:

@@ -1,7 +1,7 @@
 """What a search optimises, and what its answers must not exceed: named metrics and their directions."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,7 +49,17 @@ class Limit:
         return max(measured(self.metric, metrics) / self.most - 1, 0.0)
 
     def __str__(self) -> str:
-        return f"{self.metric} ≤ {self.most:,g}"
+        return f"{self.metric} ≤ {self.most:,.10g}"
+
+
+def violation(limits: Iterable[Limit], metrics: Mapping[str, float]) -> float:
+    """By how much `metrics` exceed the limits: the sum of their `excess`, 0 for a possible answer.
+
+    Where a limit is exceeded, others need not have been measured. Raises what `Objective.loss` raises.
+    """
+    limits = tuple(limits)
+    known = sum(limit.excess(metrics) for limit in limits if limit.metric in metrics)
+    return known or sum(limit.excess(metrics) for limit in limits)
 
 
 def measured(metric: str, metrics: Mapping[str, float]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.objectives import Limit, Objective
+from nasturtium.problem.objectives import Limit, Objective, violation
 from nasturtium.problem.records import Fidelity, Measurement, Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
@@ -39,12 +39,13 @@ class Problem:
         return tuple(objective.loss(metrics) for objective in self.objectives)
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """By how much the limits are exceeded: the sum of `Limit.excess`, 0 for a possible answer.
+        """By how much the limits are exceeded (see `objectives.violation`)."""
+        return violation(self.limits, metrics)
 
-        Where a limit is exceeded, others need not have been measured. Raises what `Objective.loss` raises.
-        """
-        known = sum(limit.excess(metrics) for limit in self.limits if limit.metric in metrics)
-        return known or sum(limit.excess(metrics) for limit in self.limits)
+    def exceeded(self, metrics: Mapping[str, float]) -> str:
+        """Which limits `metrics` exceed, in words."""
+        over = (limit for limit in self.limits if limit.metric in metrics and limit.excess(metrics) > 0)
+        return " and ".join(f"{metrics[limit.metric]:,.10g} is more than {limit}" for limit in over)
 
 
 class Strategy(ABC):

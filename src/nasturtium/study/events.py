@@ -31,11 +31,11 @@ class TrialRecord:
     started: str | None = None
     finished: str | None = None
 
-    def as_trial(self, proposal: Proposal) -> Trial:
+    def as_trial(self, proposal: Proposal, violation: float) -> Trial:
         """As the strategy that made `proposal` is told about it; the trial must have finished."""
         if self.status == "running":
             raise ValueError(f"trial {self.number} of stage {self.stage!r} has no result yet")
-        return Trial(self.number, proposal, self.status, self.losses, self.measurement, self.error)
+        return Trial(self.number, proposal, self.status, self.losses, self.measurement, self.error, violation)
 
 
 @dataclass(frozen=True)

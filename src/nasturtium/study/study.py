@@ -22,6 +22,7 @@ from nasturtium.study.progress import SILENT, Progress
 from nasturtium.study.run import Run
 
 HOPELESS = 3  # so many failures and not one success: something general is wrong
+ENOUGH_OVER = 1000  # trials over a limit in a row end a search, since they hardly use its budget
 TOO_MANY = 50  # failures in a row after a success; a budget of epochs would never be spent
 
 
@@ -57,25 +58,28 @@ class Study:
         progress: Progress = SILENT,
         executor: Callable[[Estimator, Report], Executor] = InlineExecutor,
     ) -> None:
-        for objective in problem.objectives:
-            if objective.metric not in estimator.metrics:
-                known = did_you_mean(objective.metric, estimator.metrics)
-                raise UsageError(f"nothing measures the objective {objective.metric!r}: {known}")
+        for what, wanted in (("objective", problem.objectives), ("limit", problem.limits)):
+            for metric in (each.metric for each in wanted):
+                if metric not in estimator.metrics:
+                    known = did_you_mean(metric, estimator.metrics)
+                    raise UsageError(f"nothing measures the {what} {metric!r}: {known}")
         self._problem, self._strategy, self._estimator = problem, strategy, estimator
         self._run, self._stage, self._budget, self._seed = run, stage, budget, seed
         self._progress, self._executor = progress, executor
         self._pending: dict[int, Proposal] = {}  # asked, not told
         self._trials: list[Trial] = []  # told, in the order in which the results came
         self._best: Trial | None = None
-        self._failures = 0  # in a row
+        self._failures = 0  # in a row, as are
+        self._over = 0  # trials over a limit
         self._cost = Cost()
         self._waiting = False  # the strategy wants a tell before it is asked again
 
     def run(self) -> StudyResult:
-        """Search until the budget is spent or the strategy is finished.
+        """Search until the budget is spent, the strategy is finished, or a thousand trials in a row are over
+        a limit, which cost next to nothing.
 
         Raises `StorageError` if the log was made by another strategy, `NasturtiumError` if the first three
-        evaluations all fail.
+        evaluations all fail or no trial keeps the limits.
         """
         self._replay()
         self._progress.start(self._stage, int(self._budget.amount), self._budget.unit)
@@ -84,6 +88,7 @@ class Study:
                 self._search(executor)
         finally:
             self._progress.finish()
+        self._refuse_impossible()
         return StudyResult(self._best, tuple(sorted(self._trials, key=lambda trial: trial.id)))
 
     def _search(self, executor: Executor) -> None:
@@ -103,7 +108,8 @@ class Study:
         n, first = slots - len(self._pending), len(self._trials) + len(self._pending)
         if self._budget.unit == "trials":
             n = min(n, int(self._budget.amount) - first)
-        if n <= 0 or self._waiting or self._budget.spent_by(self._cost, first):
+        ended = self._over >= ENOUGH_OVER or self._budget.spent_by(self._cost, first)
+        if n <= 0 or self._waiting or ended:
             return range(0)
         began = time.perf_counter()
         proposals = tuple(self._strategy.ask(n))
@@ -115,20 +121,19 @@ class Study:
 
     def _tell(self, outcome: Outcome) -> None:
         """Judges an outcome, commits it as a trial, and tells the strategy."""
-        error = outcome.error
-        losses: tuple[float, ...] = ()
-        if error is None:
-            try:
-                losses = self._problem.losses(outcome.measurement.metrics)
-            except NasturtiumError as problem:
-                error = str(problem)
         record = replace(
-            self._record(outcome.trial, self._pending[outcome.trial]),
-            status="ok" if error is None else "failed",
-            losses=losses,
-            measurement=outcome.measurement,
-            error=error,
+            self._record(outcome.trial, self._pending[outcome.trial]), measurement=outcome.measurement
         )
+        metrics = outcome.measurement.metrics
+        try:
+            if outcome.error is not None:
+                record = replace(record, status="failed", error=outcome.error)
+            elif self._problem.violation(metrics) > 0:
+                record = replace(record, status="infeasible", error=self._problem.exceeded(metrics))
+            else:
+                record = replace(record, status="ok", losses=self._problem.losses(metrics))
+        except NasturtiumError as error:
+            record = replace(record, status="failed", error=str(error))
         told = Told(self._stage, record)
         self._run.commit(told, trials=[record])
         self._see_told(told)
@@ -154,13 +159,17 @@ class Study:
         self._waiting = len(asked.proposals) < asked.n
 
     def _see_told(self, told: Told) -> None:
-        trial = told.trial.as_trial(self._pending.pop(told.trial.number))
+        over = told.trial.status == "infeasible"
+        violation = self._problem.violation(told.trial.measurement.metrics) if over else 0.0
+        trial = told.trial.as_trial(self._pending.pop(told.trial.number), violation)
         self._trials.append(trial)
         self._cost += told.cost
         self._waiting = False
         if trial.status == "ok":
-            self._failures = 0
+            self._failures = self._over = 0
             self._best = trial if self._best is None else min(self._best, trial, key=self._rank)
+        elif over:
+            self._over += 1
         else:
             self._failures += 1
         self._strategy.tell([trial])
@@ -192,6 +201,15 @@ class Study:
             raise NasturtiumError(
                 f"the last {self._failures} evaluations of stage {self._stage!r} all failed, so the search "
                 f"was stopped; the last one with: {self._trials[-1].error}"
+            )
+
+    def _refuse_impossible(self) -> None:
+        over = [trial for trial in self._trials if trial.status == "infeasible"]
+        if over and self._best is None:
+            nearest = min(over, key=lambda trial: trial.violation)
+            raise NasturtiumError(
+                f"none of {len(self._trials)} trials of stage {self._stage!r} kept the limits; the nearest was"
+                f" number {nearest.id}: {nearest.error}. Raise the limits, or search smaller networks"
             )
 
     # --- small answers

@@ -1,0 +1,90 @@
+"""Limits on the final network, which all that is searched, found and compared must keep."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from nasturtium.core.errors import UsageError
+from nasturtium.estimators.within_limits import WithinLimits
+from nasturtium.hardware.sizes import Sizes, sizes_of
+from nasturtium.methods.base import METHODS, Task, able
+from nasturtium.problem.objectives import Limit, violation
+from nasturtium.problem.protocols import Estimator
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.search_space import SearchSpace
+
+DRAWS = 100  # random architectures per one that is wanted
+DESCENTS = 20  # ways down to smaller ones, where nearly all random architectures are too large
+STEPS = 200  # mutations of a descent
+
+
+def refuse_limits(method: str, limits: Sequence[Limit]) -> None:
+    """Raise `UsageError` where a method can't keep limits."""
+    if limits and "limits" not in METHODS.info(method).abilities:
+        raise UsageError(
+            f"method {method!r} can't keep {' and '.join(map(str, limits))}: it never compares whole"
+            f" architectures. Methods that keep limits: {able('limits')}"
+        )
+
+
+def limited(estimator: Estimator, task: Task) -> Estimator:
+    """`estimator`, asked only about architectures whose final network keeps the task's limits."""
+    return WithinLimits(estimator, final_sizes(task), task.limits) if task.limits else estimator
+
+
+def final_sizes(task: Task) -> Sizes:
+    """Measures what is limited on the final network of an architecture."""
+    shape = task.splits.train.input_shape
+    return sizes_of(task.final, shape, [limit.metric for limit in task.limits])
+
+
+def draw(
+    space: SearchSpace,
+    sizes: Sizes,
+    limits: Sequence[Limit],
+    rng: np.random.Generator,
+    *,
+    number: int,
+    without: Sequence[Architecture] = (),
+) -> list[Architecture]:
+    """At most `number` different random architectures within the limits, none of those in `without`.
+
+    Uniform over these as long as 100 draws for each that is wanted show enough. The others are reached from
+    random architectures by random mutations that never enlarge the violation.
+    """
+
+    def over(arch: Architecture) -> float:
+        return violation(limits, sizes(arch)) if limits else 0.0
+
+    drawn = dict.fromkeys(space.sample(rng) for _ in range(DRAWS * number))
+    found = list(islice((arch for arch in drawn if arch not in without and not over(arch)), number))
+    for _ in range(DESCENTS if limits else 0):
+        if len(found) == number:
+            break
+        arch = space.sample(rng)
+        for _ in range(STEPS):
+            if not over(arch):
+                break
+            arch = min(space.mutate(arch, rng), arch, key=over)
+        if not over(arch) and arch not in (*found, *without):
+            found.append(arch)
+    return found
+
+
+def refuse_impossible(space: SearchSpace, sizes: Sizes, limits: Sequence[Limit]) -> None:
+    """Raise `UsageError`, with the smallest values met, where not even three architectures are found that
+    keep the limits: the found one needs two rivals.
+    """
+    met: list[dict[str, float]] = []
+
+    def noted(arch: Architecture) -> dict[str, float]:
+        met.append(sizes(arch))
+        return met[-1]
+
+    if limits and len(draw(space, noted, limits, np.random.default_rng(0), number=3)) < 3:
+        least = ", ".join(f"{m} {min(sizes[m] for sizes in met):,.10g}" for m in met[0])
+        raise UsageError(
+            f"hardly any architecture of this space meets {' and '.join(map(str, limits))}; the smallest"
+            f" values met were {least}. Raise the limits, or make the final network smaller (--final-net)"
+        )
