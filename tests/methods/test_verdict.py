@@ -1,6 +1,7 @@
 import pytest
 
 from nasturtium.methods.verdict import judge
+from nasturtium.problem.objectives import Limit
 
 RANDOM = [0.90, 0.92, 0.94]  # mean 0.92, standard deviation 0.02
 
@@ -10,6 +11,12 @@ def test_better_than_the_spread_and_the_residual_network_pays_off() -> None:
     assert paid_off
     assert "96.00 % of the 1000 test images, against 92.00 % ± 2.00 for 3 random architectures" in sentence
     assert "95.00 % for an ordinary residual CNN" in sentence
+
+
+def test_rivals_within_limits_are_called_so() -> None:
+    limits = [Limit("parameters", 3e5), Limit("flops", 1e7)]
+    _, sentence = judge(found=0.96, random=RANDOM, residual=0.95, images=1000, limits=limits)
+    assert "architectures of the same space with parameters ≤ 300,000 and flops ≤ 10,000,000 and" in sentence
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_best_so_far_rises_and_failed_trials_are_counted(data, figures):
         for i, a in enumerate(accuracies)
     ]
     shown = plots.trial_accuracies([*trials, TrialRecord("search", 4, status="failed", error="no")])
-    assert shown.note == "1 of 5 trials failed and are not shown."
+    assert shown.note == "Of 5 trials 1 failed; these are not shown."
     best, dots = figures[0].axes[0].lines
     assert best.get_ydata() == pytest.approx([50, 70, 70, 90])
     assert dots.get_ydata() == pytest.approx([50, 70, 60, 90])

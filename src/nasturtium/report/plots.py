@@ -79,8 +79,12 @@ def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accurac
     axes.margins(y=0.15)
     whole_numbers(axes, x)
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
-    failed = sum(t.status == "failed" for t in trials)
-    note = f"{failed} of {len(trials)} trials failed and are not shown." if failed else ""
+    counts = {
+        "failed": sum(t.status == "failed" for t in trials),
+        "were over a limit": sum(t.status == "infeasible" for t in trials),
+    }
+    left_out = " and ".join(f"{n} {what}" for what, n in counts.items() if n)
+    note = f"Of {len(trials)} trials {left_out}; these are not shown." if left_out else ""
     alt = f"{len(done)} trials; the best validation accuracy, {best[-1]:.2f} %, came with trial {x[top]}."
     return picture(figure, "search-trials", "The search, trial by trial", alt=alt, note=note)
 

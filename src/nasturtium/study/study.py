@@ -208,8 +208,8 @@ class Study:
         if over and self._best is None:
             nearest = min(over, key=lambda trial: trial.violation)
             raise NasturtiumError(
-                f"none of {len(self._trials)} trials of stage {self._stage!r} kept the limits; the nearest was"
-                f" number {nearest.id}: {nearest.error}. Raise the limits, or search smaller networks"
+                f"none of {len(self._trials)} trials of stage {self._stage!r} kept the limits; the nearest"
+                f" was number {nearest.id}: {nearest.error}. Raise the limits, or search smaller networks"
             )
 
     # --- small answers
