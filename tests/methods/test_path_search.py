@@ -19,7 +19,7 @@ from nasturtium.study.run import Run
 from nasturtium.training.data.in_memory import InMemory
 from path_search_parts import BLUEPRINTS, images
 
-ALL = ["spos", "randomnas", "fairnas", "bignas", "greedy-paths", "few-shot"]
+ALL = ["spos", "randomnas", "fairnas", "bignas", "greedy-paths", "few-shot", "enas"]
 TOY = images(120)
 
 

@@ -17,7 +17,7 @@ from nasturtium.methods.supernet_training import PathSearchSettings, Sampler, Su
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.problem.objectives import Objective
-from nasturtium.problem.protocols import Problem
+from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
@@ -64,7 +64,7 @@ class PathSearch:
         )
         study = Study(
             problem,
-            self._strategy(problem, seed=seed_for(task.seed, "strategy")),
+            self.strategy(run, problem),
             limited(inherited, task),
             run=run,
             stage=self.name,
@@ -81,6 +81,10 @@ class PathSearch:
             "shared_accuracy": best.measurement.metrics["valid_accuracy"],
             "curve": run.stages()[self._curve].payload["curve"],
         }
+
+    def strategy(self, run: Run, problem: Problem) -> Strategy:
+        """What proposes the paths."""
+        return self._strategy(problem, seed=seed_for(self._task.seed, "strategy"))
 
     def _budget(self) -> Budget:
         whole = self._task.budget
