@@ -221,3 +221,15 @@ def test_many_decisions_outside_of_cells_are_drawn(data, tmp_path):
     arch = space.sample(np.random.default_rng(0))
     written(replace(data, architecture=arch, search_space=space, cells=(), search_curve=()), tmp_path)
     assert (tmp_path / "decisions.png").exists()
+
+
+def test_a_training_along_single_paths_is_not_told_as_a_mixture(data, tmp_path):
+    curve = tuple(replace(epoch, probabilities={}) for epoch in data.search_curve)
+    mixture, paths = (
+        written(data, tmp_path / "a").text,
+        written(replace(data, search_curve=curve), tmp_path / "b").text,
+    )
+    assert "How strongly the search favours an option" in mixture
+    assert "How strongly the search favours an option" not in paths
+    assert "Mean loss and accuracy of the paths that were trained" not in mixture
+    assert "Mean loss and accuracy of the paths that were trained" in paths

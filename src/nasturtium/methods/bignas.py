@@ -15,7 +15,7 @@ from nasturtium.oneshot.extremes import SandwichPaths
 def bignas(task: Task) -> list[Stage]:
     """An update is four paths: the largest on the labels, the smallest and two random ones on its answers.
 
-    The sandwich rule and the in-place distillation are the authors'; the optimiser is that of the other
-    single-path methods, with a step size made smaller for the sum of four gradients.
+    The sandwich rule and the in-place distillation are the authors'; optimiser and step size are those of the
+    other single-path methods.
     """
-    return path_stages(task, SandwichPaths, distil=Distillation(), defaults={"learning_rate": 0.01})
+    return path_stages(task, SandwichPaths, distil=Distillation())

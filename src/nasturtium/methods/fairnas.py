@@ -4,8 +4,6 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.path_search import path_stages
 from nasturtium.oneshot.fair import FairPaths
 
-RATE = 0.045 * 64 / 256  # published for batches of 256, ours have 64
-
 
 @METHODS.register(
     "fairnas",
@@ -14,5 +12,9 @@ RATE = 0.045 * 64 / 256  # published for batches of 256, ours have 64
     abilities=["path", "limits"],
 )
 def fairnas(task: Task) -> list[Stage]:
-    """An update is as many paths as a decision has options, so that an epoch costs that many times more."""
-    return path_stages(task, lambda _, space: FairPaths(space), defaults={"learning_rate": RATE})
+    """An update is as many paths as a decision has options, so that an epoch costs that many times more.
+
+    The step size is that of the other single-path methods: the published one (0.045 for batches of 256
+    images, so 0.011 for 64) is for far more updates than small data allow.
+    """
+    return path_stages(task, lambda _, space: FairPaths(space))

@@ -27,8 +27,10 @@ CELLS = {
     "Pooling": "Takes the largest (max) or mean (avg) value in a window.",
     "Skip connection": "Passes its input on unchanged.",
 }
-GRADIENT = {
+SUPERNET = {
     "Supernet": "One network that holds all candidate operations at once; its training tells them apart.",
+}
+PROBABILITIES = {
     "Probability": "How strongly the search favours an option; in the end the strongest ones are kept.",
 }
 ENTROPY = {
@@ -39,7 +41,10 @@ CURVATURE = {
     "Curvature": "How sharply the loss changes with the architecture's parameters: the largest eigenvalue of "
     "its second derivative. A search whose curvature grows tends to end in architectures that train badly.",
 }
-TRIALS = {"Trial": "One proposed architecture, trained briefly and measured on the validation images."}
+TRIALS = {
+    "Trial": "One proposed architecture, trained briefly or given the weights of a supernet, and measured "
+    "on the validation images."
+}
 
 
 def terms(data: ReportData) -> dict[str, str]:
@@ -48,7 +53,9 @@ def terms(data: ReportData) -> dict[str, str]:
     if any("<-" in name for name in data.search_space.decisions):
         words |= CELLS
     if data.search_curve:
-        words |= GRADIENT
+        words |= SUPERNET
+    if any(epoch.probabilities for epoch in data.search_curve):
+        words |= PROBABILITIES
     if any(epoch.entropy is not None for epoch in data.search_curve):
         words |= ENTROPY
     if any(epoch.eigenvalue is not None for epoch in data.search_curve):

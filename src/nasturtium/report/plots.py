@@ -27,7 +27,7 @@ ACCURACY = "accuracy (%)"
 
 
 def search_curves(curve: Sequence[SearchEpoch]) -> Picture:
-    """Loss and accuracy of the supernet over the epochs of a gradient search."""
+    """Loss and accuracy of a supernet over the epochs of its training."""
     figure, panels = _panels(2)
     epochs = [e.epoch for e in curve]
     for axes, quantity, scale in ((panels[0], "loss", 1), (panels[1], "accuracy", 100)):
@@ -39,7 +39,8 @@ def search_curves(curve: Sequence[SearchEpoch]) -> Picture:
     panels[0].legend(frameon=False, fontsize=9, labelcolor=INK)
     last = curve[-1]
     alt = f"After epoch {last.epoch}, validation accuracy of the supernet {100 * last.valid_accuracy:.1f} %."
-    return picture(figure, "search-curves", "The search, epoch by epoch", alt=alt, note=SEARCH_NOTE)
+    note = SEARCH_NOTE if last.probabilities else PATHS_NOTE
+    return picture(figure, "search-curves", "The search, epoch by epoch", alt=alt, note=note)
 
 
 SPLITS: dict[str, tuple[str, Dash, str]] = {
@@ -49,6 +50,11 @@ SPLITS: dict[str, tuple[str, Dash, str]] = {
 SEARCH_NOTE = (
     "Loss and accuracy of the supernet, the one network that holds all candidate operations at once. They "
     "tell whether the search ran smoothly, not how good the found network is."
+)
+PATHS_NOTE = (
+    "Mean loss and accuracy of the paths that were trained in the supernet, the one network that holds all "
+    "candidate operations at once. They tell whether its training ran smoothly, not how good the found "
+    "network is."
 )
 
 
@@ -73,9 +79,7 @@ def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accurac
         color=BLUE,
         fontweight="bold",
     )
-    plain(
-        axes, x="trial", y="validation " + ACCURACY, title="Validation accuracy of each trained architecture"
-    )
+    plain(axes, x="trial", y="validation " + ACCURACY, title="Validation accuracy of each trial")
     axes.margins(y=0.15)
     whole_numbers(axes, x)
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
