@@ -1,6 +1,6 @@
 """Limits on the final network, which all that is searched, found and compared must keep."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -14,9 +14,10 @@ from nasturtium.problem.protocols import Estimator
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
 
-DRAWS = 100  # random architectures per one that is wanted
+DRAWS = 30  # random architectures per one that is wanted
 DESCENTS = 20  # ways down to smaller ones, where nearly all random architectures are too large
-STEPS = 200  # mutations of a descent
+MISSES = 2  # descents that end over the limits, before these count as out of reach
+PATIENCE = 40  # mutations in a row that lead no further down
 
 
 def refuse_limits(method: str, limits: Sequence[Limit]) -> None:
@@ -50,7 +51,7 @@ def draw(
 ) -> list[Architecture]:
     """At most `number` different random architectures within the limits, none of those in `without`.
 
-    Uniform over these as long as 100 draws for each that is wanted show enough. The others are reached from
+    Uniform over these as long as 30 draws for each that is wanted show enough. The others are reached from
     random architectures by random mutations that never enlarge the violation.
     """
 
@@ -59,17 +60,27 @@ def draw(
 
     drawn = dict.fromkeys(space.sample(rng) for _ in range(DRAWS * number))
     found = list(islice((arch for arch in drawn if arch not in without and not over(arch)), number))
+    misses = 0
     for _ in range(DESCENTS if limits else 0):
-        if len(found) == number:
+        if len(found) == number or misses == MISSES:
             break
-        arch = space.sample(rng)
-        for _ in range(STEPS):
-            if not over(arch):
-                break
-            arch = min(space.mutate(arch, rng), arch, key=over)
+        arch = descend(space, over, rng)
+        misses += over(arch) > 0
         if not over(arch) and arch not in (*found, *without):
             found.append(arch)
     return found
+
+
+def descend(
+    space: SearchSpace, over: Callable[[Architecture], float], rng: np.random.Generator
+) -> Architecture:
+    """From a random architecture by mutations that never enlarge `over`, until it is 0 or stays as it is."""
+    arch, stalled = space.sample(rng), 0
+    while over(arch) > 0 and stalled < PATIENCE:
+        after = min(space.mutate(arch, rng), arch, key=over)
+        stalled = 0 if over(after) < over(arch) else stalled + 1
+        arch = after
+    return arch
 
 
 def refuse_impossible(space: SearchSpace, sizes: Sizes, limits: Sequence[Limit]) -> None:

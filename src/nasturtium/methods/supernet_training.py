@@ -28,7 +28,7 @@ Sampler = Callable[[Supernet, SearchSpace], PathSampler]
 class PathSearchSettings(PathSettings):
     """How a supernet is trained and then searched."""
 
-    strategy: str = Field("random", description="what proposes the paths that are scored")
+    strategy: str = Field("evolution", description="what proposes the paths that are scored")
     paths: int = Field(200, ge=1, description="how many paths are scored if the budget is no time")
     training_share: float = Field(
         0.8, gt=0, lt=1, description="part of a time budget that trains the supernet; the rest scores paths"
