@@ -35,7 +35,10 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["--search-setting", "learning=0.1,0.2", "--method", "random"], "did you mean 'learning_rate'"),
         (["--limit", "params=1000"], "method 'darts' can't keep parameters ≤ 1,000"),
         (["--limit", "parms=1000", "--method", "random"], "did you mean 'parameters'"),
-        (["--limit", "params=10", "--method", "random"], "the smallest values met were parameters"),
+        (
+            ["--limit", "params=10", "--method", "random", "--space", "nasbench201"],
+            "the smallest values met were parameters",
+        ),
         (["--limit", "params=-1", "--method", "random"], "a number above 0"),
         (["--limit", "params", "--method", "random"], "--limit takes name=value pairs"),
         (["--run", "../up"], "run name '../up'"),
