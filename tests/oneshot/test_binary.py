@@ -1,12 +1,16 @@
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
 from choices import one_of, within
+from torch.autograd.graph import saved_tensors_hooks
 
 from nasturtium.oneshot.relaxations.binary import Binary
+from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.decision import Decision
+from nasturtium.spaces.base import SPACES, make_space
 
 OP = Decision("op", ("a", "b", "c", "d"))
 ALPHA = torch.tensor([0.5, -1.0, 1.0, 0.0])
@@ -115,3 +119,22 @@ def test_a_single_option_just_runs_and_so_do_all_inputs():
     assert gate.index == (0,)
     assert gate.weight is None
     assert Binary().gate(Decision("in", (0, 1, 2), k=2), None).index == (0, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "darts", "nasbench-macro"])
+def test_what_idles_keeps_nothing_and_changes_nothing(name):
+    """In cells, and in choices outside of them."""
+    entry = SPACES.get(name)
+    blueprint = make_space(name, entry.small_shape, 3, entry.small)
+    found, kept = [], []
+    for busy in (False, True):
+        supernet = Supernet(blueprint, Binary(), seed=4).train()
+        if busy:
+            supernet.filters.append(lambda _, gate: replace(gate, idle=frozenset()))
+        sizes: list[int] = []
+        with saved_tensors_hooks(lambda t, sizes=sizes: (sizes.append(t.numel()), t)[1], lambda t: t):
+            y = supernet(*blueprint.inputs(4)).square().sum()
+        found.append((y, torch.autograd.grad(y, list(supernet.alphas.values()), allow_unused=True)))
+        kept.append(sum(sizes))
+    torch.testing.assert_close(found[0], found[1])
+    assert kept[0] < kept[1]

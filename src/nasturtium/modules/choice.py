@@ -24,11 +24,13 @@ class Gate:
     """Which options of a decision run (by position), and their weights (one per entry of `index`).
 
     `weight` None means that each runs with weight exactly one, so that a single path equals the derived
-    network bit for bit.
+    network bit for bit. Options in `idle` have weight zero and run only for the sake of their weights'
+    gradients: since no gradient comes back through them, nothing is kept for it.
     """
 
     index: tuple[int, ...]
     weight: Tensor | None = None
+    idle: frozenset[int] = frozenset()
 
     def only(self, places: Sequence[int]) -> "Gate":
         """The entries at these places of `index` alone, their weights unchanged."""
@@ -156,7 +158,15 @@ def mix(gate: Gate, run: Callable[[int], Tensor]) -> Tensor:
     """
     if gate.weight is None:
         return add(run(i) for i in gate.index)
-    return add(run(i) * gate.weight[at] for at, i in enumerate(gate.index))
+    return add(
+        (idling(run, i) if i in gate.idle else run(i)) * gate.weight[at] for at, i in enumerate(gate.index)
+    )
+
+
+def idling(run: Callable[..., Tensor], *of: Any) -> Tensor:
+    """`run(*of)`, of which nothing is kept for a backward pass."""
+    with torch.no_grad():
+        return run(*of)
 
 
 def add(tensors: Iterable[Tensor]) -> Tensor:

@@ -205,7 +205,9 @@ class Supernet(nn.Module):
         everything = self._everything[decision.name]
         if everything is decision or everything.options == decision.options:
             return gate
-        return Gate(tuple(everything.options.index(decision.options[i]) for i in gate.index), gate.weight)
+        place = [everything.options.index(option) for option in decision.options]
+        idle = frozenset(place[i] for i in gate.idle)
+        return Gate(tuple(place[i] for i in gate.index), gate.weight, idle)
 
     def _alpha(self, name: str) -> Tensor | None:
         return self.alphas.get(name)

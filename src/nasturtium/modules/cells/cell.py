@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nasturtium.modules.cells.mixture import Lane, lane, spread
-from nasturtium.modules.choice import Choice, Gate, add, current, mix
+from nasturtium.modules.choice import Choice, Gate, add, current, idling, mix
 from nasturtium.modules.edge import Edge, OpFactory
 from nasturtium.modules.partial import shuffle, split
 from nasturtium.space.architecture import Architecture
@@ -70,12 +70,16 @@ class Cell(nn.Module):
     def _mix(self, states: list[Tensor]) -> None:
         """Append the nodes; the edges that leave one state are run together."""
         leaving: dict[int, list[Lane]] = {}
+        resting: dict[int, list[tuple[nn.Module, int, int]]] = {}  # idle operations, their node and weight
         rows: list[Tensor] = []
         count = 0
         for at, node in enumerate(self.nodes, self.inputs):
             assert isinstance(node, Node)
-            for source, ops, weights in node.weighted(states[0]):
+            for source, ops, weights, idle in node.weighted(states[0]):
                 for i, op in enumerate(ops):
+                    if i in idle:
+                        resting.setdefault(source, []).append((op, at, count + i))
+                        continue
                     if op not in self._lanes:
                         self._lanes[op] = lane(op, at)
                     if not (len(ops) > 1 and getattr(op, "outputs_zero", False)):
@@ -95,6 +99,8 @@ class Cell(nn.Module):
             if source in leaving:
                 for at, y in spread(x, leaving[source], weights).items():
                     arrived.setdefault(at, []).append(y)
+            for op, at, weight in resting.get(source, ()):
+                arrived.setdefault(at, []).append(idling(op, x) * weights[weight])
 
     def _join(self, at: int, mixed: Tensor, rests: Sequence[Tensor]) -> Tensor:
         """The state of a node, of what operations made and what passed them by."""
@@ -152,8 +158,10 @@ class Node(Choice):
             edges[source] = edge
         return edges
 
-    def weighted(self, like: Tensor) -> Iterator[tuple[int, list[nn.Module], Tensor]]:
-        """Per edge: its source, the operations that run, their weights (1 without a gate's) times its own."""
+    def weighted(self, like: Tensor) -> Iterator[tuple[int, list[nn.Module], Tensor, set[int]]]:
+        """Per edge: its source, the operations that run, their weights (1 without a gate's) times its own,
+        and the positions of those that are idle.
+        """
         gate = self._gate()
         for at, (source, edge) in enumerate(self._chosen().items()):
             inner = edge.gate(edge.decision.name)
@@ -161,7 +169,8 @@ class Node(Choice):
             weights = inner.weight
             if weights is None:
                 weights = torch.ones(len(ops), device=like.device)
-            yield source, ops, weights if gate.weight is None else weights * gate.weight[at]
+            idle = {position for position, i in enumerate(inner.index) if i in inner.idle}
+            yield source, ops, weights if gate.weight is None else weights * gate.weight[at], idle
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
         """`states` are the cell's inputs and the nodes so far, B×C×H×W each."""

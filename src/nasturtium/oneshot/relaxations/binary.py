@@ -4,7 +4,8 @@ ProxylessNAS (Cai et al. 2019, https://arxiv.org/abs/1812.00332), section 3.2: w
 sampled path. For an architecture update two options are drawn from p without replacement and turned into a
 choice between the two: one gate is 1, the other 0, by their renormalised probabilities. With p renormalised,
 ∂L/∂αᵢ = Σⱼ ∂L/∂gⱼ pⱼ(δᵢⱼ − pᵢ) over the two, and after the step both are shifted so that the probabilities
-of all other options stay as they were.
+of all other options stay as they were. The option whose gate is 0 is idle: it costs the memory of its output
+only, and derivatives of higher order are not those of the two gates.
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,9 @@ class Binary(Softmax):
             return Gate((int(order[0]),))
         pair = order[:2].tolist()  # the largest of α + G are draws without replacement
         self._drawn[decision.name] = (pair, alpha.detach().clone())
-        return Gate(tuple(pair), self._gates(alpha[pair]))
+        weight = self._gates(alpha[pair])
+        idle = frozenset(option for option, gate in zip(pair, weight.tolist(), strict=True) if gate == 0)
+        return Gate(tuple(pair), weight, idle)
 
     def _gates(self, pair: Tensor) -> Tensor:
         p = pair.softmax(dim=0)
