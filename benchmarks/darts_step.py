@@ -12,6 +12,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -134,6 +136,13 @@ class PlainSupernet(nn.Module):
         """The weights without architecture parameters."""
         return list(self.net.parameters())
 
+    @contextmanager
+    def fixed_alphas(self) -> Iterator[None]:
+        """Inside, architecture parameters get no gradient."""
+        self.alphas.requires_grad_(False)
+        yield
+        self.alphas.requires_grad_(True)
+
     def forward(self, images: Tensor) -> Tensor:
         """B×C×H×W → B×classes."""
         return self.net(images, self.alphas)
@@ -156,7 +165,8 @@ class Step:
             self.net.alphas[name].grad = gradient
         self.adam.step()
         self.sgd.zero_grad()
-        F.cross_entropy(self.net(train[0]), train[1]).backward(inputs=self.weights)
+        with self.net.fixed_alphas():
+            F.cross_entropy(self.net(train[0]), train[1]).backward(inputs=self.weights)
         torch.nn.utils.clip_grad_norm_(self.weights, 5.0)
         self.sgd.step()
 

@@ -8,6 +8,7 @@ weight of each is the scale of its last BatchNorm. An operation says by its form
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -45,18 +46,52 @@ def lane(op: nn.Module, node: int) -> Lane:
     return Lane(node, 0, stages, tuple(_form(stage) for stage in stages))
 
 
+@dataclass(frozen=True)
+class Output:
+    """What lanes end with: the same for all of them, or `weighted` with their channels concatenated."""
+
+    y: Tensor
+    lanes: Sequence[Lane]
+    weighted: bool
+
+
 def spread(x_BCHW: Tensor, lanes: Sequence[Lane], weights: Tensor) -> dict[int, Tensor]:
     """What the lanes make of one state, weighted and added up for each node: B×C×H'×W' by node."""
     nodes: dict[int, list[Tensor]] = {}
     totals: dict[tuple[int, ...], Tensor] = {}  # of several nodes, channels concatenated
-    for y, done in _run(x_BCHW, list(lanes), weights):
-        to = tuple(lane.node for lane in done)
-        totals[to] = totals[to] + y if to in totals else y
+    unweighted: dict[torch.Size, list[Output]] = {}
+    for output in _run(x_BCHW, list(lanes), weights):
+        if not output.weighted:
+            unweighted.setdefault(output.y.shape, []).append(output)
+            continue
+        to = tuple(lane.node for lane in output.lanes)
+        totals[to] = totals[to] + output.y if to in totals else output.y
     for to, total in totals.items():
         _keep_layout(total)
         for node, part in zip(to, total.chunk(len(to), dim=1), strict=True):
             nodes.setdefault(node, []).append(part)
+    for outputs in unweighted.values():
+        for node, part in _blend(outputs, weights):
+            nodes.setdefault(node, []).append(part)
     return {node: add(parts) for node, parts in nodes.items()}
+
+
+def _blend(outputs: Sequence[Output], weights: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The weighted sums of unweighted outputs of one shape, by node: a product of nodes × outputs and
+    outputs × pixels.
+    """
+    nodes = sorted({lane.node for output in outputs for lane in output.lanes})
+    entries = [(nodes.index(lane.node), at, lane) for at, o in enumerate(outputs) for lane in o.lanes]
+    row, column, lanes = zip(*entries, strict=True)
+    where = (torch.tensor(row, device=weights.device), torch.tensor(column, device=weights.device))
+    matrix = weights.new_zeros(len(nodes), len(outputs))
+    matrix = matrix.index_put(where, _pick(weights, lanes), accumulate=True)
+    first = outputs[0].y
+    last = first.is_contiguous(memory_format=torch.channels_last)
+    pixels = torch.stack([(o.y.permute(0, 2, 3, 1) if last else o.y).reshape(-1) for o in outputs])
+    b, c, h, w = first.shape
+    for node, y in zip(nodes, matrix.to(pixels.dtype) @ pixels, strict=True):
+        yield node, y.view(b, h, w, c).permute(0, 3, 1, 2) if last else y.view(first.shape)
 
 
 def _keep_layout(y: Tensor) -> None:
@@ -96,13 +131,13 @@ def _form(stage: nn.Module) -> object:
     )
 
 
-def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator[tuple[Tensor, list[Lane]]]:
-    """Weighted outputs of lanes that have the same first `at` stages behind them, with `x` as their result.
-
-    An output holds the lanes that come with it, channels concatenated; their nodes differ.
-    """
-    yield from _finished(x, [lane for lane in lanes if len(lane.stages) == at], weights)
+def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator[Output]:
+    """Outputs of lanes that have the same first `at` stages behind them, with `x` as their result."""
+    finished = [lane for lane in lanes if len(lane.stages) == at]
+    if finished:
+        yield Output(x, finished, weighted=False)
     ahead = [lane for lane in lanes if len(lane.stages) > at]
+    wide = cache(lambda n: _cat([x] * n, dim=1))
     for group in _together(ahead, lambda lane: lane.forms[at]):
         stages = [lane.stages[at] for lane in group]
         if group[0].knows(at) and isinstance(stages[0], _FIXED):
@@ -111,7 +146,7 @@ def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator
             yield from _run(_norm_once(x, stages), group, weights, at + 1)
         else:
             for alike in _together(group, lambda lane: lane.forms[at:]):
-                yield from _concatenated(x, alike, weights, at)
+                yield from _concatenated(x, wide, alike, weights, at)
 
 
 def _together(lanes: list[Lane], key: Callable[[Lane], object]) -> Iterator[list[Lane]]:
@@ -121,57 +156,50 @@ def _together(lanes: list[Lane], key: Callable[[Lane], object]) -> Iterator[list
     yield from groups.values()
 
 
-def _finished(x: Tensor, lanes: list[Lane], weights: Tensor) -> Iterator[tuple[Tensor, list[Lane]]]:
-    if lanes:
-        scale = _pick(weights, lanes).repeat_interleave(x.shape[1]).view(1, -1, 1, 1)
-        yield _cat([x] * len(lanes), dim=1) * scale.to(x.dtype), lanes
-
-
-def _pick(weights: Tensor, lanes: list[Lane]) -> Tensor:
+def _pick(weights: Tensor, lanes: Sequence[Lane]) -> Tensor:
     """The mixing weights of the lanes."""
     return weights[torch.tensor([lane.weight for lane in lanes], device=weights.device)]
 
 
 def _concatenated(
-    x: Tensor, lanes: list[Lane], weights: Tensor, at: int
-) -> Iterator[tuple[Tensor, list[Lane]]]:
-    """Outputs of lanes of the same form from stage `at` on; until then all of them have the result `x`."""
+    x: Tensor, wide: Callable[[int], Tensor], lanes: list[Lane], weights: Tensor, at: int
+) -> Iterator[Output]:
+    """Outputs of lanes of the same form from stage `at` on; until then all of them have the result `x`, of
+    which `wide` concatenates several.
+    """
     first, n = lanes[0], len(lanes)
     if not all(first.knows(step) for step in range(at, len(first.forms))):
         for one in lanes:
             y = x
             for stage in one.stages[at:]:
                 y = stage(y)
-            yield from _finished(y, [one], weights)
+            yield Output(y, [one], weighted=False)
         return
     scale: Tensor | None = _pick(weights, lanes)
-    same = True
+    same = isinstance(first.stages[at], nn.Conv2d) and first.stages[at].groups == 1
+    x = x if same else wide(n)
     for step, stage in enumerate(first.stages[at:], at):
         stages = [lane.stages[step] for lane in lanes]
         if isinstance(stage, nn.Conv2d):
-            x = _convolve(x, stages, same)
+            x = _convolve(x, stages, stage.groups if same else n * stage.groups)
             same = False
         elif isinstance(stage, nn.BatchNorm2d):
             last = step + 1 == len(first.stages) and not stage.affine
-            x = _norm(x if not same else _cat([x] * n, dim=1), stages, scale if last else None)
-            scale, same = None if last else scale, False
+            x = _norm(x, stages, scale if last else None)
+            scale = None if last else scale
         else:
             x = stage(x)
     if scale is not None:
         x = x * scale.repeat_interleave(x.shape[1] // n).view(1, -1, 1, 1).to(x.dtype)
-    yield x, lanes
+    yield Output(x, lanes, weighted=True)
 
 
-def _convolve(x: Tensor, stages: Sequence[nn.Module], same: bool) -> Tensor:
-    """Convolutions of one form, of the `same` input or of concatenated ones; outputs are concatenated."""
-    first, n = stages[0], len(stages)
+def _convolve(x: Tensor, stages: Sequence[nn.Module], groups: int) -> Tensor:
+    """Convolutions of one form as one of `groups`; outputs are concatenated."""
+    first = stages[0]
     assert isinstance(first, nn.Conv2d)
     weight = _cat(_each(stages, "weight"))
     bias = None if first.bias is None else _cat(_each(stages, "bias"))
-    groups = first.groups
-    if not same or groups > 1:
-        x = _cat([x] * n, dim=1) if same and n > 1 else x
-        groups *= n
     if bias is None and groups == len(weight) == x.shape[1] and _square(first):
         return depthwise(x, weight, first.stride[0], int(first.padding[0]), first.dilation[0])
     return F.conv2d(x, weight, bias, first.stride, first.padding, first.dilation, groups)
