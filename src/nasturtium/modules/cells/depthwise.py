@@ -5,6 +5,7 @@ weights only without dilation and up to three columns, and for the gradient of t
 dilation. The same numbers are therefore composed of the fast ones.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ def depthwise(x_BCHW: Tensor, weight_C1kk: Tensor, stride: int, padding: int, di
     if x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return F.conv2d(x_BCHW, weight_C1kk, None, stride, padding, dilation, groups=len(weight_C1kk))
     if stride == dilation and stride > 1 and padding % stride == 0:
-        # only every stride-th pixel is looked at
-        x_BCHW = x_BCHW[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+        # only every stride-th pixel is looked at; a slice's gradient would be written twice
+        x_BCHW = F.avg_pool2d(x_BCHW, 1, stride)
         stride, padding, dilation = 1, padding // stride, 1
     geometry = (stride, padding, dilation)
     ticket = _WeightGradient.apply(weight_C1kk, (x_BCHW,), geometry)
@@ -81,43 +82,62 @@ def _of_input(
     reach = dilation * (weight.shape[-1] - 1)
     if stride == 1 and padding <= reach:
         return F.conv2d(gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=len(weight))
-    return _backward(gradient, x, weight, stride, padding, dilation, 0)
+    return _backward(gradient, x, weight, (stride, stride), (padding, padding), dilation, 0)
 
 
 def _of_weight(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
 ) -> Tensor:
-    if dilation > 1 and stride == 1:
-        # pixels of one phase (row and column modulo the dilation) meet only pixels of the same phase
-        rows, columns = (-size % dilation for size in gradient.shape[2:])
-        x = _phases(F.pad(x, (padding, padding + columns, padding, padding + rows)), dilation)
-        gradient = _phases(F.pad(gradient, (0, columns, 0, rows)), dilation)
-        padding, dilation = 0, 1
     width = weight.shape[-1]
-    if dilation > 1 or width <= _COLUMNS:
-        return _backward(gradient, x, weight, stride, padding, dilation, 1)
-    parts, at = [], 0
-    while at < width:
-        count = min(_COLUMNS, width - at)
-        seen = F.pad(x, (padding - at, padding - (width - at - count), padding, padding))
-        parts.append(_backward(gradient, seen, weight[..., at : at + count], stride, 0, 1, 1))
-        at += count
-    return torch.cat(parts, dim=-1)
+    fast = dilation == 1 and width <= _COLUMNS
+    if fast or padding != dilation * (width // 2) or width % 2 == 0 or (stride > 1 and dilation > 1):
+        return _backward(gradient, x, weight, (stride, stride), (padding, padding), dilation, 1)
+    c, half, grid = x.shape[1], width // 2, max(stride, dilation)
+    # a row begins with `left` zeros and ends with at least `dilation`, so that what lies beyond it is zero
+    left = _multiple(padding - dilation, grid)
+    columns = _multiple(left + x.shape[3] + dilation, grid)
+    rows = max(_multiple(x.shape[2], grid), width * grid)  # the fast kernel wants as many as it has itself
+    seen = _flat(x, rows, columns, left, width * dilation * c)
+    given = _flat(gradient, rows // stride, columns // stride, left // stride, 0)
+    # of dilated ones, pixels of one phase (row and column modulo the dilation) meet only pixels of the same
+    # phase: those of a column become channels, those of a row come one after the other
+    shape = (len(x), rows // dilation, columns, dilation * c)
+    given = given.view(len(x), rows // dilation // stride, columns // stride, -1).permute(0, 3, 1, 2)
+    like = weight[..., :_COLUMNS].repeat(dilation, 1, 1, 1)
+    parts = []
+    for at in range(0, width, _COLUMNS):
+        begin = (width + at - half + 1) * dilation * c  # the middle of these columns
+        shifted = seen[begin : begin + math.prod(shape)].view(shape).permute(0, 3, 1, 2)
+        parts.append(_backward(given, shifted, like, (stride, stride), (half, 1), 1, 1))
+    return torch.cat(parts, dim=-1)[..., :width].view(dilation, c, 1, width, width).sum(0)
 
 
-def _phases(x_BCHW: Tensor, n: int) -> Tensor:
-    """B×C×H×W → n²B×C×H/n×W/n, channels last."""
+def _multiple(n: int, of: int) -> int:
+    return -(-n // of) * of
+
+
+def _flat(x_BCHW: Tensor, rows: int, columns: int, left: int, ends: int) -> Tensor:
+    """Pixels one after the other, channels last, among zeros: `left` columns to their left, as many rows and
+    columns behind as it takes, and `ends` values before and after all.
+    """
     b, c, h, w = x_BCHW.shape
-    x = x_BCHW.permute(0, 2, 3, 1).reshape(b, h // n, n, w // n, n, c).permute(2, 4, 0, 1, 3, 5)
-    return x.reshape(n * n * b, h // n, w // n, c).permute(0, 3, 1, 2)
+    flat = x_BCHW.new_zeros(2 * ends + b * rows * columns * c)
+    inner = flat[ends : len(flat) - ends].view(b, rows, columns, c)[:, :h, left : left + w]
+    inner.copy_(x_BCHW.permute(0, 2, 3, 1))
+    return flat
 
 
 def _backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int, which: int
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: int,
+    which: int,
 ) -> Tensor:
     """torch's own gradient of the input (`which` 0) or of the weight (1)."""
     wanted = (which == 0, which == 1, False)
-    pairs = [(n, n) for n in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, *pairs, False, (0, 0), len(weight), wanted
+        gradient, x, weight, None, stride, padding, (dilation,) * 2, False, (0, 0), len(weight), wanted
     )[which]
