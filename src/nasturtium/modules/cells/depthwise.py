@@ -16,17 +16,23 @@ Geometry = tuple[int, int, int]  # stride, padding, dilation
 _COLUMNS = 3  # as many as the fast kernel has
 
 
-def depthwise(x_BCHW: Tensor, weight_C1kk: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
-    """`F.conv2d` with one group per channel and a square kernel."""
+def depthwise(
+    x_BCHW: Tensor, weight_C1kk: Tensor, stride: int, padding: int, dilation: int, *, relu: bool = False
+) -> Tensor:
+    """`F.conv2d` with one group per channel and a square kernel, of the input or of its ReLU.
+
+    What a backward pass will need is the input, never its ReLU.
+    """
     if x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        x_BCHW = x_BCHW.relu() if relu else x_BCHW
         return F.conv2d(x_BCHW, weight_C1kk, None, stride, padding, dilation, groups=len(weight_C1kk))
     if stride == dilation and stride > 1 and padding % stride == 0:
         # only every stride-th pixel is looked at; a slice's gradient would be written twice
         x_BCHW = F.avg_pool2d(x_BCHW, 1, stride)
         stride, padding, dilation = 1, padding // stride, 1
     geometry = (stride, padding, dilation)
-    ticket = _WeightGradient.apply(weight_C1kk, (x_BCHW,), geometry)
-    y: Tensor = _Convolve.apply(x_BCHW, weight_C1kk, ticket, geometry)
+    ticket = _WeightGradient.apply(weight_C1kk, (x_BCHW,), geometry, relu)
+    y: Tensor = _Convolve.apply(x_BCHW, weight_C1kk, ticket, geometry, relu)
     return y
 
 
@@ -39,50 +45,63 @@ class _Convolve(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, ticket: Tensor, geometry: Geometry) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, ticket: Tensor, geometry: Geometry, relu: bool
+    ) -> Tensor:
         """B×C×H×W → B×C×H'×W'."""
         ctx.save_for_backward(x, weight)
-        ctx.geometry = geometry
+        ctx.geometry, ctx.relu = geometry, relu
         stride, padding, dilation = geometry
+        x = x.relu() if relu else x
         return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor, None, None]:
         """The gradient of the input, if it has one, and the output's own gradient."""
         x, weight = ctx.saved_tensors
         gradient = gradients[0].contiguous(memory_format=torch.channels_last)
         of_x = _of_input(gradient, x, weight, *ctx.geometry) if ctx.needs_input_grad[0] else None
-        return of_x, None, gradient, None
+        if of_x is not None and ctx.relu:
+            of_x = torch.ops.aten.threshold_backward(of_x, x, 0)
+        return of_x, None, gradient, None, None
 
 
 class _WeightGradient(torch.autograd.Function):
     """A ticket of the output's shape, without content, whose gradient becomes that of the weight."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, hidden: tuple[Tensor], geometry: Geometry) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, hidden: tuple[Tensor], geometry: Geometry, relu: bool
+    ) -> Tensor:
         """A zero for every output, without memory; the input is in a tuple, so that its gradient does not
         come through here."""
         (x,) = hidden
         ctx.save_for_backward(weight, x)
         ctx.geometry = stride, padding, dilation = geometry
+        ctx.relu = relu
         reach = dilation * (weight.shape[-1] - 1)
         size = [(n + 2 * padding - reach - 1) // stride + 1 for n in x.shape[2:]]
         return x.new_zeros(()).expand(*x.shape[:2], *size)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         """The gradient of the weight, C×1×k×k."""
         weight, x = ctx.saved_tensors
-        return _of_weight(gradients[0], x, weight, *ctx.geometry), None, None
+        x = x.relu() if ctx.relu else x
+        return _of_weight(gradients[0], x, weight, *ctx.geometry), None, None, None
 
 
 def _of_input(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int
 ) -> Tensor:
     reach = dilation * (weight.shape[-1] - 1)
-    if stride == 1 and padding <= reach:
-        return F.conv2d(gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=len(weight))
-    return _backward(gradient, x, weight, (stride, stride), (padding, padding), dilation, 0)
+    if dilation > 1 and stride > 1 or padding > reach:
+        return _backward(gradient, x, weight, (stride, stride), (padding, padding), dilation, 0)
+    if stride > 1:  # zeros for the places that were not looked at
+        every, size = gradient, [n + 2 * padding - reach for n in x.shape[2:]]
+        gradient = every.new_zeros(*x.shape[:2], *size).contiguous(memory_format=torch.channels_last)
+        gradient[:, :, ::stride, ::stride] = every
+    return F.conv2d(gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=len(weight))
 
 
 def _of_weight(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasturtium.modules.cells.depthwise import depthwise
+from nasturtium.modules.cells.normalise import normalise
 from nasturtium.modules.choice import add
 
 # act on each channel alone and hold no parameters
@@ -178,31 +179,38 @@ def _concatenated(
     scale: Tensor | None = _pick(weights, lanes)
     same = isinstance(first.stages[at], nn.Conv2d) and first.stages[at].groups == 1
     x = x if same else wide(n)
+    relu = False  # is one still to be done?
     for step, stage in enumerate(first.stages[at:], at):
         stages = [lane.stages[step] for lane in lanes]
+        if isinstance(stage, nn.ReLU):
+            relu = True
+            continue
         if isinstance(stage, nn.Conv2d):
-            x = _convolve(x, stages, stage.groups if same else n * stage.groups)
-            same = False
-        elif isinstance(stage, nn.BatchNorm2d):
+            x = _convolve(x, stages, stage.groups if same else n * stage.groups, relu)
+            same = relu = False
+            continue
+        x, relu = (x.relu() if relu else x), False
+        if isinstance(stage, nn.BatchNorm2d):
             last = step + 1 == len(first.stages) and not stage.affine
             x = _norm(x, stages, scale if last else None)
             scale = None if last else scale
         else:
             x = stage(x)
+    x = x.relu() if relu else x
     if scale is not None:
         x = x * scale.repeat_interleave(x.shape[1] // n).view(1, -1, 1, 1).to(x.dtype)
     yield Output(x, lanes, weighted=True)
 
 
-def _convolve(x: Tensor, stages: Sequence[nn.Module], groups: int) -> Tensor:
-    """Convolutions of one form as one of `groups`; outputs are concatenated."""
+def _convolve(x: Tensor, stages: Sequence[nn.Module], groups: int, relu: bool) -> Tensor:
+    """Convolutions of one form as one of `groups`, after a ReLU or not; outputs are concatenated."""
     first = stages[0]
     assert isinstance(first, nn.Conv2d)
     weight = _cat(_each(stages, "weight"))
     bias = None if first.bias is None else _cat(_each(stages, "bias"))
     if bias is None and groups == len(weight) == x.shape[1] and _square(first):
-        return depthwise(x, weight, first.stride[0], int(first.padding[0]), first.dilation[0])
-    return F.conv2d(x, weight, bias, first.stride, first.padding, first.dilation, groups)
+        return depthwise(x, weight, first.stride[0], int(first.padding[0]), first.dilation[0], relu=relu)
+    return F.conv2d(x.relu() if relu else x, weight, bias, first.stride, first.padding, first.dilation, groups)
 
 
 def _square(conv: nn.Conv2d) -> bool:
@@ -220,7 +228,11 @@ def _norm(x: Tensor, stages: Sequence[nn.Module], scale: Tensor | None) -> Tenso
         weight, bias = _cat(_each(stages, "weight")), _cat(_each(stages, "bias"))
     if scale is not None:
         weight = scale.repeat_interleave(first.num_features).to(mean.dtype)
-    y = F.batch_norm(x, mean, var, weight, bias, first.training, first.momentum or 0.0, first.eps)
+    momentum = first.momentum or 0.0
+    if first.training and weight is None and x.device.type == "cpu":
+        y = normalise(x, mean, var, momentum, first.eps)
+    else:
+        y = F.batch_norm(x, mean, var, weight, bias, first.training, momentum, first.eps)
     if first.training:
         _store(stages, mean.chunk(len(stages)), var.chunk(len(stages)))
     return y
