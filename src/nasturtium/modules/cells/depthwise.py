@@ -140,9 +140,12 @@ def _flat(x_BCHW: Tensor, rows: int, columns: int, left: int, ends: int) -> Tens
     columns behind as it takes, and `ends` values before and after all.
     """
     b, c, h, w = x_BCHW.shape
-    flat = x_BCHW.new_zeros(2 * ends + b * rows * columns * c)
-    inner = flat[ends : len(flat) - ends].view(b, rows, columns, c)[:, :h, left : left + w]
-    inner.copy_(x_BCHW.permute(0, 2, 3, 1))
+    flat = x_BCHW.new_empty(2 * ends + b * rows * columns * c)
+    inner = flat[ends : len(flat) - ends].view(b, rows, columns, c)
+    inner[:, :h, left : left + w] = x_BCHW.permute(0, 2, 3, 1)
+    around = (inner[:, h:], inner[:, :h, :left], inner[:, :h, left + w :])
+    for margin in (flat[:ends], flat[len(flat) - ends :], *around):
+        margin.zero_()
     return flat
 
 

@@ -125,11 +125,12 @@ def _form(stage: nn.Module) -> object:
         return id(stage)
     plain = (int, float, str, tuple)
     settings = [k for k, v in vars(stage).items() if k[0] != "_" and k != "training" and isinstance(v, plain)]
-    return (
+    form = (
         type(stage),
         tuple(stage._parameters[name] is None for name in stage._parameters),
         tuple(sorted((name, vars(stage)[name]) for name in settings)),
     )
+    return repr(form)  # a text keeps its hash, a tuple computes it every time
 
 
 def _run(x: Tensor, lanes: list[Lane], weights: Tensor, at: int = 0) -> Iterator[Output]:
