@@ -98,9 +98,9 @@ def _of_input(
     if dilation > 1 and stride > 1 or padding > reach:
         return _backward(gradient, x, weight, (stride, stride), (padding, padding), dilation, 0)
     if stride > 1:  # zeros for the places that were not looked at
-        every, size = gradient, [n + 2 * padding - reach for n in x.shape[2:]]
-        gradient = every.new_zeros(*x.shape[:2], *size).contiguous(memory_format=torch.channels_last)
-        gradient[:, :, ::stride, ::stride] = every
+        looked, size = gradient, [n + 2 * padding - reach for n in x.shape[2:]]
+        gradient = looked.new_zeros(len(x), *size, x.shape[1]).permute(0, 3, 1, 2)
+        gradient[:, :, ::stride, ::stride] = looked
     return F.conv2d(gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, groups=len(weight))
 
 
