@@ -41,11 +41,14 @@ def biased(c: int, stride: int) -> nn.Module:
 
 
 USER = {"scaled": lambda c, stride: Scaled(stride), "biased": biased, "none": TOPOLOGY["none"]}
+TWINS = {"skip": DARTS["skip_connect"], "again": DARTS["skip_connect"], "pool": DARTS["max_pool_3x3"]}
 CELLS: dict[str, Callable[[], Cell]] = {
     "normal": lambda: Cell("c", DARTS, C, 3, null=True),
     "reduce": lambda: Cell("c", DARTS, C, 3, stride=2, null=True),
     "topology": lambda: Cell("c", TOPOLOGY, C, 3, k=None, inputs=1, output="last"),
     "user": lambda: Cell("c", USER, C, 2, stride=2),
+    "twins": lambda: Cell("c", TWINS, C, 3, null=True),
+    "single": lambda: Cell("c", {"sep": DARTS["sep_conv_3x3"]}, C, 2),
 }
 
 
@@ -113,6 +116,15 @@ def test_outputs_gradients_and_statistics_are_those_of_separate_operations(
         torch.testing.assert_close(a, b.expand_as(a), rtol=1e-8, atol=1e-9, check_dtype=False)
 
 
+def test_memory_layout_changes_nothing() -> None:
+    results = []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        ours, x = supernet("reduce")
+        y = ours.to(memory_format=layout)(x.contiguous(memory_format=layout))
+        results.append([y, *torch.autograd.grad(y.pow(3).sum(), list(ours.parameters()))])
+    close(*results)
+
+
 @pytest.mark.parametrize("name", ["normal", "reduce", "topology"])
 def test_double_backward_with_substituted_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, x = supernet(name)
@@ -164,11 +176,23 @@ def test_a_deep_copy_has_its_own_weights() -> None:
     assert not torch.allclose(ours(x), before)
 
 
-@pytest.mark.parametrize(
-    "geometry", [(3, 1, 1), (5, 1, 2), (5, 1, 1), (3, 2, 2), (5, 2, 1), (7, 1, 1), (3, 1, 3)]
-)
+GEOMETRIES = [
+    (3, 1, 1),
+    (5, 1, 2),
+    (5, 1, 1),
+    (3, 2, 2),
+    (5, 2, 1),
+    (3, 2, 1),
+    (7, 1, 1),
+    (3, 1, 3),
+    (5, 2, 2),
+]
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("size", [6, 9])
-def test_depthwise_is_a_grouped_convolution(geometry: tuple[int, int, int], size: int) -> None:
+def test_depthwise_is_a_grouped_convolution(geometry: tuple[int, int, int], size: int, relu: bool) -> None:
     kernel, stride, dilation = geometry
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, C, size, size, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -176,13 +200,25 @@ def test_depthwise_is_a_grouped_convolution(geometry: tuple[int, int, int], size
     padding = dilation * (kernel // 2)
     results = []
     for run in (
-        lambda: depthwise(x, w, stride, padding, dilation),
-        lambda: nn.functional.conv2d(x, w, None, stride, padding, dilation, C),
+        lambda: depthwise(x, w, stride, padding, dilation, relu=relu),
+        lambda: nn.functional.conv2d(x.relu() if relu else x, w, None, stride, padding, dilation, C),
     ):
         y = run()
         first = torch.autograd.grad(y.pow(3).sum(), (x, w), create_graph=True)
         results.append([y, *first, *torch.autograd.grad(sum(g.pow(2).sum() for g in first), (x, w))])
     close(*results)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_depthwise_with_less_or_more_padding_than_keeps_the_size(padding: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, C, 9, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(C, 1, 5, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    for stride in (1, 2):
+        ours = depthwise(x, w, stride, padding, 1)
+        theirs = nn.functional.conv2d(x, w, None, stride, padding, 1, C)
+        gradients = [torch.autograd.grad(y.pow(3).sum(), (x, w)) for y in (ours, theirs)]
+        close([ours, *gradients[0]], [theirs, *gradients[1]])
 
 
 def test_depthwise_computes_only_the_gradients_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

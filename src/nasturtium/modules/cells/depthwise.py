@@ -70,9 +70,7 @@ class _WeightGradient(torch.autograd.Function):
     """A ticket of the output's shape, without content, whose gradient becomes that of the weight."""
 
     @staticmethod
-    def forward(
-        ctx: Any, weight: Tensor, hidden: tuple[Tensor], geometry: Geometry, relu: bool
-    ) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, hidden: tuple[Tensor], geometry: Geometry, relu: bool) -> Tensor:
         """A zero for every output, without memory; the input is in a tuple, so that its gradient does not
         come through here."""
         (x,) = hidden

@@ -9,6 +9,7 @@ weight of each is the scale of its last BatchNorm. An operation says by its form
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -60,13 +61,13 @@ def spread(x_BCHW: Tensor, lanes: Sequence[Lane], weights: Tensor) -> dict[int, 
     """What the lanes make of one state, weighted and added up for each node: B×C×H'×W' by node."""
     nodes: dict[int, list[Tensor]] = {}
     totals: dict[tuple[int, ...], Tensor] = {}  # of several nodes, channels concatenated
-    unweighted: dict[torch.Size, list[Output]] = {}
+    unweighted: dict[tuple[torch.Size, frozenset[int]], list[Output]] = {}
     for output in _run(x_BCHW, list(lanes), weights):
-        if not output.weighted:
-            unweighted.setdefault(output.y.shape, []).append(output)
-            continue
         to = tuple(lane.node for lane in output.lanes)
-        totals[to] = totals[to] + output.y if to in totals else output.y
+        if output.weighted:
+            totals[to] = totals[to] + output.y if to in totals else output.y
+        else:
+            unweighted.setdefault((output.y.shape, frozenset(to)), []).append(output)
     for to, total in totals.items():
         _keep_layout(total)
         for node, part in zip(to, total.chunk(len(to), dim=1), strict=True):
@@ -78,8 +79,8 @@ def spread(x_BCHW: Tensor, lanes: Sequence[Lane], weights: Tensor) -> dict[int, 
 
 
 def _blend(outputs: Sequence[Output], weights: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The weighted sums of unweighted outputs of one shape, by node: a product of nodes × outputs and
-    outputs × pixels.
+    """The weighted sums of unweighted outputs of one shape, by node, as a product of matrices: nodes ×
+    outputs and outputs × values.
     """
     nodes = sorted({lane.node for output in outputs for lane in output.lanes})
     entries = [(nodes.index(lane.node), at, lane) for at, o in enumerate(outputs) for lane in o.lanes]
@@ -89,9 +90,9 @@ def _blend(outputs: Sequence[Output], weights: Tensor) -> Iterator[tuple[int, Te
     matrix = matrix.index_put(where, _pick(weights, lanes), accumulate=True)
     first = outputs[0].y
     last = first.is_contiguous(memory_format=torch.channels_last)
-    pixels = torch.stack([(o.y.permute(0, 2, 3, 1) if last else o.y).reshape(-1) for o in outputs])
+    values = torch.stack([(o.y.permute(0, 2, 3, 1) if last else o.y).reshape(-1) for o in outputs])
     b, c, h, w = first.shape
-    for node, y in zip(nodes, matrix.to(pixels.dtype) @ pixels, strict=True):
+    for node, y in zip(nodes, matrix.to(values.dtype) @ values, strict=True):
         yield node, y.view(b, h, w, c).permute(0, 3, 1, 2) if last else y.view(first.shape)
 
 
@@ -180,24 +181,20 @@ def _concatenated(
     scale: Tensor | None = _pick(weights, lanes)
     same = isinstance(first.stages[at], nn.Conv2d) and first.stages[at].groups == 1
     x = x if same else wide(n)
-    relu = False  # is one still to be done?
-    for step, stage in enumerate(first.stages[at:], at):
+    relu = False  # does the next convolution begin with one?
+    for step, (stage, after) in enumerate(zip_longest(first.stages[at:], first.stages[at + 1 :]), at):
         stages = [lane.stages[step] for lane in lanes]
-        if isinstance(stage, nn.ReLU):
+        if isinstance(stage, nn.ReLU) and isinstance(after, nn.Conv2d):
             relu = True
-            continue
-        if isinstance(stage, nn.Conv2d):
+        elif isinstance(stage, nn.Conv2d):
             x = _convolve(x, stages, stage.groups if same else n * stage.groups, relu)
             same = relu = False
-            continue
-        x, relu = (x.relu() if relu else x), False
-        if isinstance(stage, nn.BatchNorm2d):
-            last = step + 1 == len(first.stages) and not stage.affine
+        elif isinstance(stage, nn.BatchNorm2d):
+            last = after is None and not stage.affine
             x = _norm(x, stages, scale if last else None)
             scale = None if last else scale
         else:
             x = stage(x)
-    x = x.relu() if relu else x
     if scale is not None:
         x = x * scale.repeat_interleave(x.shape[1] // n).view(1, -1, 1, 1).to(x.dtype)
     yield Output(x, lanes, weighted=True)
@@ -211,7 +208,9 @@ def _convolve(x: Tensor, stages: Sequence[nn.Module], groups: int, relu: bool) -
     bias = None if first.bias is None else _cat(_each(stages, "bias"))
     if bias is None and groups == len(weight) == x.shape[1] and _square(first):
         return depthwise(x, weight, first.stride[0], int(first.padding[0]), first.dilation[0], relu=relu)
-    return F.conv2d(x.relu() if relu else x, weight, bias, first.stride, first.padding, first.dilation, groups)
+    return F.conv2d(
+        x.relu() if relu else x, weight, bias, first.stride, first.padding, first.dilation, groups
+    )
 
 
 def _square(conv: nn.Conv2d) -> bool:
