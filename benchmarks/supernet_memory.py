@@ -8,7 +8,6 @@ it is here; `plain` runs every operation of every edge by itself.
 
 import argparse
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -64,7 +63,7 @@ class Step:
         shape = (3, options.size, options.size)
         blueprint = darts(shape, CLASSES, channels=options.channels, cells=options.cells)
         self.net: Any = Supernet(blueprint, make() if make else None, seed=0)
-        self.plain, self.single = plain, make is None
+        self.single = make is None
         if plain:
             self.net = PlainSupernet(self.net, shape[0], options.channels, options.cells)
         layout = torch.contiguous_format if plain else torch.channels_last
@@ -92,7 +91,7 @@ class Step:
         self.sgd.zero_grad(set_to_none=False)
         if self.single:
             self.net.activate(self.net.space.sample(self.rng))
-        with nullcontext() if self.plain else self.net.fixed_alphas():
+        with self.net.fixed_alphas():
             loss: Tensor = F.cross_entropy(self.net(x), y)
         loss.backward(inputs=self.weights)
 
