@@ -3,8 +3,10 @@ import torch
 from torch import nn
 
 from nasturtium.modules.derive import derive
-from nasturtium.oneshot.calibrate import batch_statistics, calibrate
+from nasturtium.oneshot.calibrate import CALIBRATION_IMAGES, batch_statistics, calibrate, calibration_images
 from nasturtium.oneshot.supernet import Supernet
+from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.normalise import Normalise
 from path_search_parts import BLUEPRINTS
 
 
@@ -58,3 +60,17 @@ def test_a_path_calibrated_in_the_supernet_is_the_derived_network_calibrated(nam
         calibrate(net, found)
     with torch.no_grad():
         torch.testing.assert_close(supernet.eval()(x), plain.eval()(x), atol=1e-5, rtol=0)
+
+
+def test_every_batch_has_images_of_every_class_also_where_they_are_sorted_by_class():
+    """Folders of images are; statistics of one class would be nobody's."""
+    labels = torch.arange(4).repeat_interleave(500)
+    images = ImageSet(
+        (60 * labels).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8), labels, ("a", "b", "c", "d")
+    )
+    plain = Normalise((0.0,), (1 / 255,))
+    found = calibration_images(images, plain, torch.device("cpu"))
+    assert sum(map(len, found)) == CALIBRATION_IMAGES
+    assert all({0, 60, 120, 180} == set(batch.round().flatten().tolist()) for batch in found)
+    again = calibration_images(images, plain, torch.device("cpu"))
+    assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))

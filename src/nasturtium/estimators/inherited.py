@@ -21,7 +21,7 @@ class InheritedEstimator(Estimator):
     """The accuracy on `valid` of the plain network that `inherit` makes with a supernet's weights, which are
     left as they are.
 
-    The network's BatchNorm statistics are measured on the first 1,024 images of `train`.
+    The network's BatchNorm statistics are measured on 1,024 images of `train`.
     """
 
     metrics = ("valid_accuracy", "valid_loss", "parameters")

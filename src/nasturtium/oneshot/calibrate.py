@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from nasturtium.core.seeds import seed_for
 from nasturtium.training.augment import in_order
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import EVALUATION_BATCH
@@ -15,8 +16,11 @@ CALIBRATION_IMAGES = 1024
 
 
 def calibration_images(images: ImageSet, normalise: Normalise, device: torch.device) -> list[Tensor]:
-    """The first 1,024 of `images`, in batches."""
-    few = images.subset(range(min(CALIBRATION_IMAGES, len(images))))
+    """1,024 of `images`, in batches; drawn, because images may be in the order of their classes, and always
+    the same.
+    """
+    generator = torch.Generator().manual_seed(seed_for("calibration"))
+    few = images.subset(torch.randperm(len(images), generator=generator)[:CALIBRATION_IMAGES])
     return [x for x, _ in in_order(few, EVALUATION_BATCH, normalise=normalise, device=device)]
 
 
