@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nasturtium.methods.base import METHODS
+
 
 def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -22,7 +24,7 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ("words", "said"),
     [
         (["--space", "dart"], "unknown space 'dart': did you mean 'darts'"),
-        (["--method", "rndom"], "unknown method 'rndom': did you mean 'random'?"),
+        (["--method", "rndom"], "unknown method 'rndom': did you mean 'random'"),
         (["--data", "digit"], "did you mean 'digits'?"),
         (["--data", "no/such/folder"], "no/such/folder does not exist"),
         (["--budget", "soon"], "budget 'soon' is not understood"),
@@ -83,7 +85,7 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_lists_name_everything_registered(tmp_path: Path) -> None:
-    assert {"darts", "darts-2nd", "random"} <= set(nasturtium("methods", cwd=tmp_path).stdout.split())
+    assert set(METHODS.names()) <= set(nasturtium("methods", cwd=tmp_path).stdout.split())
     spaces = nasturtium("spaces", cwd=tmp_path).stdout
     assert "15,625" in spaces
     assert "1.08 · 10¹⁸" in spaces
@@ -94,6 +96,26 @@ def test_lists_name_everything_registered(tmp_path: Path) -> None:
 def test_help_and_import_do_not_load_torch(code: str) -> None:
     check = f"{code}, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", f"import sys; {check}"], check=False).returncode == 0
+
+
+def test_a_method_is_described_with_its_own_settings(tmp_path: Path) -> None:
+    shown = " ".join(nasturtium("methods", "fair-darts", "enas", "random", cwd=tmp_path).stdout.split())
+    fair, enas, random = shown.split("https://")[1:]
+    assert "whose weight is above 0.85" in fair
+    assert "no sizes of layers" in fair
+    assert "'20 epochs'" in fair
+    assert "can't be kept" in fair
+    assert "zero_one 10.0 weight of FairDARTS' loss" in fair
+    assert ": kept" in enas
+    assert "strategy controller what proposes" in enas
+    assert "'50 trials'" in random
+    assert "settings: none" in random
+
+
+def test_an_unknown_method_names_the_nearest_and_nothing_is_shown(tmp_path: Path) -> None:
+    done = nasturtium("methods", "darts", "spso", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unknown method 'spso': did you mean 'spos'" in done.stderr
 
 
 def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:

@@ -38,3 +38,12 @@ def test_numbers_that_are_none_are_refused(heat):
 def test_a_rule_over_several_values_tells_its_reason():
     with pytest.raises(UsageError, match="heat and minutes together burn it$"):
         Oven.parse({"heat": 300, "minutes": 60})
+
+
+def test_changes_leave_the_rest_and_are_checked_as_well():
+    hot = Oven(heat=250)
+    assert hot.changed({"minutes": 5}) == Oven(heat=250, minutes=5)
+    with pytest.raises(UsageError, match="burn it"):
+        hot.changed({"minutes": 50})
+    with pytest.raises(UsageError, match="did you mean 'minutes'"):
+        hot.changed({"minuts": 5})

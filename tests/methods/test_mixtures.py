@@ -174,5 +174,5 @@ def test_sizes_that_cannot_be_mixed_are_refused(method: str) -> None:
 def test_settings_of_a_person_come_first() -> None:
     search = METHODS.get("fair-darts")(task(cells(), zero_one=0.5))[-1]
     assert isinstance(search, GradientSearch)
-    assert search._settings.zero_one == 0.5
-    assert search._settings.alpha_learning_rate == 3e-3
+    assert search.settings.zero_one == 0.5
+    assert search.settings.alpha_learning_rate == 3e-3

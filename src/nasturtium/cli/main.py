@@ -226,16 +226,21 @@ def spaces(
 
 
 @app.command()
-def methods(debug: Debug = False) -> None:
-    """List the search methods."""
+def methods(
+    names: Annotated[list[str] | None, typer.Argument(help="Methods to describe. Default: list all.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List the search methods, or describe some: what they search, their budgets, limits and settings."""
     with told_plainly(debug):
+        from nasturtium.cli import methods as shown
         from nasturtium.methods.base import METHODS
 
-        table = Table("method", "what", "paper")
-        for name in METHODS.names():
-            info = METHODS.info(name)
-            table.add_row(name, info.summary, info.paper)
-        out.print(table)
+        for name in names or ():
+            METHODS.get(name)  # a wrong name is refused before anything is shown
+        for name in names or ():
+            shown.describe(name, out)
+        if not names:
+            shown.list_methods(out)
 
 
 @app.callback(invoke_without_command=True)

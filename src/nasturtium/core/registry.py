@@ -12,18 +12,23 @@ from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.core.settings import Settings
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a registered thing says about itself; feeds the command line, the docs and the reports."""
+    """What a registered thing says about itself; feeds the command line, the docs and the reports.
+
+    `settings` are those that a person may change, as they are if nobody does; None: there are none.
+    """
 
     name: str
     summary: str
     paper: str = ""
     abilities: frozenset[str] = frozenset()
+    settings: Settings | None = None
 
 
 class Registry(Generic[T]):
@@ -36,7 +41,14 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def register(
-        self, name: str, *, summary: str, paper: str = "", abilities: Iterable[str] = (), place: str = ""
+        self,
+        name: str,
+        *,
+        summary: str,
+        paper: str = "",
+        abilities: Iterable[str] = (),
+        settings: Settings | None = None,
+        place: str = "",
     ) -> Callable[[T], T]:
         """Decorator that enters a thing under `name`; `place` is where it is defined, if it can't tell.
 
@@ -48,7 +60,7 @@ class Registry(Generic[T]):
             known = self._entries.get(name)
             if known is not None and known[2] != at:
                 raise ValueError(f"{self._noun} {name!r} is registered twice: by {known[2]} and by {at}")
-            self._entries[name] = (Info(name, summary, paper, frozenset(abilities)), thing, at)
+            self._entries[name] = (Info(name, summary, paper, frozenset(abilities), settings), thing, at)
             return thing
 
         return enter

@@ -26,6 +26,10 @@ class Settings(BaseModel):
             lines = "\n".join(f"  {cls._explained(error)}" for error in wrong.errors())
             raise UsageError(f"{cls.what}:\n{lines}") from None
 
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """These settings with what a person wrote in place of some; checked as `parse` does."""
+        return self.parse({**self.model_dump(), **values})
+
     @classmethod
     def _explained(cls, error: Mapping[str, Any]) -> str:
         name = str(error["loc"][0]) if error["loc"] else ""

@@ -59,8 +59,15 @@ Method = Callable[[Task], Sequence[Stage]]
 METHODS: Registry[Method] = Registry("methods", "method")
 """Each has one of the abilities `mixture` (runs several options of a decision at once), `path` (trains single
 paths of a supernet) and `training` (trains each architecture by itself), which decide what it can search, and
-`limits` if it can keep limits on the final network.
+`limits` if it can keep limits on the final network. Its `settings` are what `--searching` may change.
 """
+
+SEARCHABLE: Mapping[str, str] = {
+    "mixture": "spaces whose options can run together: operations, inputs and depths, but no sizes of layers",
+    "path": "spaces whose architectures are paths of one supernet: operations, inputs, depths and sizes",
+    "training": "any space, and training settings with it (--search-setting)",
+}
+"""What methods of an ability can search, in words; some leave out a few spaces, which they refuse by name."""
 
 
 def able(ability: str) -> str:

@@ -2,6 +2,7 @@
 
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.path_search import path_stages
+from nasturtium.methods.supernet_training import PATH_SETTINGS
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.oneshot.extremes import SandwichPaths
 
@@ -11,6 +12,7 @@ from nasturtium.oneshot.extremes import SandwichPaths
     summary="the largest path teaches smaller ones, then a search over the supernet",
     paper="https://arxiv.org/abs/2003.11142",
     abilities=["path", "limits"],
+    settings=PATH_SETTINGS,
 )
 def bignas(task: Task) -> list[Stage]:
     """An update is four paths: the largest on the labels, the smallest and two random ones on its answers.

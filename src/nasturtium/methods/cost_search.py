@@ -1,6 +1,6 @@
 """Gradient methods that weigh accuracy against what a network costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 
@@ -42,16 +42,16 @@ class CostSearch(GradientSearch):
         arch_step: ArchStep,
         weigh: Weigh,
         *,
-        defaults: Mapping[str, float],
+        settings: CostSettings,
     ) -> None:
-        super().__init__(task, relaxation, arch_step, settings=CostSettings, defaults=defaults)
+        super().__init__(task, relaxation, arch_step, settings=settings)
         self._weigh = weigh
 
     @property
     def costs(self) -> CostSettings:
         """The settings of this search."""
-        assert isinstance(self._settings, CostSettings)
-        return self._settings
+        assert isinstance(self.settings, CostSettings)
+        return self.settings
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The derived architecture and the curve of the search."""

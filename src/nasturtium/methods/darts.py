@@ -4,7 +4,7 @@
 """
 
 from nasturtium.methods.base import METHODS, Stage, Task
-from nasturtium.methods.gradient_search import GradientSearch
+from nasturtium.methods.gradient_search import DARTS_SETTINGS, GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder, SecondOrder
 from nasturtium.oneshot.relaxations.softmax import Softmax
@@ -17,6 +17,7 @@ PAPER = "https://arxiv.org/abs/1806.09055"
     summary="gradient descent on a mixture of operations",
     paper=PAPER,
     abilities=["mixture"],
+    settings=DARTS_SETTINGS,
 )
 def darts(task: Task) -> list[Stage]:
     """Weights and architecture take turns; the weights count as the best ones."""
@@ -24,7 +25,11 @@ def darts(task: Task) -> list[Stage]:
 
 
 @METHODS.register(
-    "darts-2nd", summary="DARTS through one virtual step of the weights", paper=PAPER, abilities=["mixture"]
+    "darts-2nd",
+    summary="DARTS through one virtual step of the weights",
+    paper=PAPER,
+    abilities=["mixture"],
+    settings=DARTS_SETTINGS,
 )
 def darts_2nd(task: Task) -> list[Stage]:
     """As `darts`, but the architecture's gradient looks through one step of the weights' optimiser."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
 from nasturtium.methods.conclusion import conclude
-from nasturtium.methods.gradient_search import GradientSearch, epochs_told
+from nasturtium.methods.gradient_search import DARTS_SETTINGS, GradientSearch, epochs_told
 from nasturtium.methods.pace import Pace, paced
 from nasturtium.oneshot.arch_step import FirstOrder
 from nasturtium.oneshot.bilevel import BilevelSettings
@@ -27,6 +27,7 @@ STEP_PASSES = 6  # a step goes forward twice and backward twice; backward is abo
     summary="DARTS, then keeps the operations whose removal hurts most",
     paper="https://arxiv.org/abs/2108.04392",
     abilities=["mixture"],
+    settings=DARTS_SETTINGS,
 )
 def darts_pt(task: Task) -> list[Stage]:
     """Half of the budget searches as `darts` does, the other half selects."""

@@ -4,8 +4,11 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
+from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.regularisers import Anchor
 from nasturtium.oneshot.relaxations.dirichlet import Dirichlet
+
+SETTINGS = BilevelSettings(alpha_weight_decay=0.0)
 
 
 @METHODS.register(
@@ -13,11 +16,12 @@ from nasturtium.oneshot.relaxations.dirichlet import Dirichlet
     summary="DARTS with mixtures drawn from a Dirichlet distribution that is learned",
     paper="https://arxiv.org/abs/2006.10355",
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def drnas(task: Task) -> list[Stage]:
     """The anchor takes the place of the decay of α.
 
     Without the authors' progressive learning, which widens a part of the channels and drops operations.
     """
-    anchor, defaults = Anchor(1e-3), {"alpha_weight_decay": 0.0}
-    return paced(GradientSearch(task, Dirichlet(), FirstOrder(), penalties=[anchor], defaults=defaults))
+    anchor = Anchor(1e-3)
+    return paced(GradientSearch(task, Dirichlet(), FirstOrder(), penalties=[anchor], settings=SETTINGS))

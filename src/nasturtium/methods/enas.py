@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.limits import final_sizes
 from nasturtium.methods.pace import Timing
 from nasturtium.methods.path_search import Inherit, PathSearch
-from nasturtium.methods.supernet_training import SupernetTraining
+from nasturtium.methods.supernet_training import PathSearchSettings, SupernetTraining
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.paths import PathSampler, Scorer
 from nasturtium.problem.objectives import violation
@@ -29,6 +30,24 @@ LEARNING_RATE, ENTROPY = 0.0035, 1e-4  # the authors', for cells
 DECAY = 0.95  # of the baseline; theirs is 0.99, for some thirty times as many steps
 TOGETHER = 5  # paths of a step of the controller
 TRIES = 100  # draws that are known already, before the controller has no more to say
+CONTROLLER = "controller"
+
+
+class ControllerSettings(PathSearchSettings):
+    """The trained controller itself proposes the paths."""
+
+    strategy: str = Field(
+        CONTROLLER,
+        description="what proposes the paths that are scored: controller, or as for spos evolution, nsga2, …",
+    )
+
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, strategy: str) -> str:
+        return strategy if strategy == CONTROLLER else super()._known(strategy)
+
+
+SETTINGS = ControllerSettings()
 
 
 class ControllerPaths(PathSampler):
@@ -115,21 +134,22 @@ class ControllerSearch(PathSearch):
     summary="an LSTM draws the paths that are trained and learns from their accuracy",
     paper="https://arxiv.org/abs/1802.03268",
     abilities=["path", "limits"],
+    settings=SETTINGS,
 )
 def enas(task: Task) -> list[Stage]:
     """Shared weights and the controller take turns; then the best of the paths that the controller draws.
 
-    The search setting `strategy` searches the trained supernet with a strategy instead. Unlike the authors'
+    The setting `strategy` may name a strategy that searches the trained supernet instead. Unlike the authors'
     this controller takes its turn after as many steps as an epoch has, on as many paths, and the final paths
     are scored on all validation images.
     """
-    training = SupernetTraining(task, lambda _, space: _sampler(task, space))
+    training = SupernetTraining(task, lambda _, space: _sampler(task, space), settings=SETTINGS)
     _sampler(task, training.fresh()[1])  # refused before anything is spent
 
     def inherit(run: Run) -> Inherit:
         return partial(derive, training.trained(run).net)
 
-    search = PathSearch if "strategy" in task.searching else ControllerSearch
+    search = ControllerSearch if training.settings.strategy == CONTROLLER else PathSearch
     return [Timing(training), training, search(task, training.settings, inherit)]
 
 

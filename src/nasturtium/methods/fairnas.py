@@ -2,6 +2,7 @@
 
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.path_search import path_stages
+from nasturtium.methods.supernet_training import PATH_SETTINGS
 from nasturtium.oneshot.fair import FairPaths
 
 
@@ -10,6 +11,7 @@ from nasturtium.oneshot.fair import FairPaths
     summary="train all options of each decision equally often, then search over the supernet",
     paper="https://arxiv.org/abs/1907.01845",
     abilities=["path", "limits"],
+    settings=PATH_SETTINGS,
 )
 def fairnas(task: Task) -> list[Stage]:
     """An update is as many paths as a decision has options, so that an epoch costs that many times more.

@@ -7,18 +7,18 @@ exponent β. The architecture waits for the first 10 of 90 epochs.
 """
 
 from nasturtium.methods.base import METHODS, Stage, Task
-from nasturtium.methods.cost_search import CostSearch, costed
+from nasturtium.methods.cost_search import CostSearch, CostSettings, costed
 from nasturtium.oneshot.arch_step import FirstOrder
 from nasturtium.oneshot.penalties import MultipliedCost
 from nasturtium.oneshot.relaxations.gumbel import Gumbel
 
-DEFAULTS = {
-    "alpha_learning_rate": 0.01,
-    "alpha_momentum": 0.9,
-    "alpha_weight_decay": 5e-4,
-    "warmup": 10 / 90,
-    "cost_weight": 0.6,
-}
+SETTINGS = CostSettings(
+    alpha_learning_rate=0.01,
+    alpha_momentum=0.9,
+    alpha_weight_decay=5e-4,
+    warmup=10 / 90,
+    cost_weight=0.6,
+)
 
 
 @METHODS.register(
@@ -26,6 +26,7 @@ DEFAULTS = {
     summary="a mixture of sampled weights, and a loss that grows with the expected cost",
     paper="https://arxiv.org/abs/1812.03443",
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def fbnet(task: Task) -> list[Stage]:
     """Weights and architecture take turns, on different images."""
@@ -34,6 +35,6 @@ def fbnet(task: Task) -> list[Stage]:
         Gumbel(),
         FirstOrder(),
         lambda table, weight: (FirstOrder(), [MultipliedCost(table, weight)]),
-        defaults=DEFAULTS,
+        settings=SETTINGS,
     )
     return costed(task, search)

@@ -12,7 +12,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
 from nasturtium.methods.pace import Pace, Timing
 from nasturtium.methods.path_search import Inherit, PathSearch
-from nasturtium.methods.supernet_training import SupernetTraining
+from nasturtium.methods.supernet_training import PATH_SETTINGS, SupernetTraining
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.epochs import batches, prepared
 from nasturtium.oneshot.paths import UniformPaths
@@ -33,6 +33,7 @@ CONTEXTS = 4  # random paths, each with its batch, in which the options of a dec
     summary="train one supernet, split it in two where its options disagree, then search over both",
     paper="https://arxiv.org/abs/2006.06863",
     abilities=["path", "limits"],
+    settings=PATH_SETTINGS,
 )
 def few_shot(task: Task) -> list[Stage]:
     """Uniform paths throughout; each path is scored with the part that it belongs to.

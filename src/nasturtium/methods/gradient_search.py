@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from types import MappingProxyType
 
 from nasturtium.core.errors import CannotRelax, UsageError
 from nasturtium.core.seeds import seed_for
@@ -26,6 +25,7 @@ from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
 
 MOST_EPOCHS = 50  # the authors' number on CIFAR-10
+DARTS_SETTINGS = BilevelSettings()
 FIGURES = (
     *("epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
     *("entropy", "skips", "free_share", "eigenvalue"),
@@ -36,8 +36,8 @@ LONG_SEARCH = 10_000  # steps from which on the authors' step size for the archi
 class GradientSearch:
     """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch.
 
-    `arch_step`, `penalties` and `stop` are as in `Bilevel`; `settings` are those that the method has, with
-    its own `defaults`, which a person may change. Where the method makes something else of what is found,
+    `arch_step`, `penalties` and `stop` are as in `Bilevel`; `settings` are the method's, which a person may
+    change. Where the method makes something else of what is found,
     nothing `concludes` here. Raises `CannotRelax` for a space that the relaxation can't search.
     """
 
@@ -48,9 +48,8 @@ class GradientSearch:
         arch_step: ArchStep | None,
         *,
         penalties: Sequence[Penalty] = (),
-        settings: type[BilevelSettings] = BilevelSettings,
+        settings: BilevelSettings = DARTS_SETTINGS,
         stop: Stop | None = None,
-        defaults: Mapping[str, float] = MappingProxyType({}),
         name: str = "search",
         concludes: bool = True,
     ) -> None:
@@ -67,12 +66,12 @@ class GradientSearch:
         self._penalties = penalties
         self._stop = stop
         self._concludes = concludes
-        self._settings = settings.parse({"mirror": task.mirror, **defaults, **task.searching})
+        self.settings = settings.changed({"mirror": task.mirror, **task.searching})
         # what can't be searched is refused before anything is spent
-        self._refuse_idle_dropout(self._loop(self._settings)[0])
+        self._refuse_idle_dropout(self._loop(self.settings)[0])
 
     def _refuse_idle_dropout(self, supernet: Supernet) -> None:
-        asked, settings = self._task.searching, self._settings
+        asked, settings = self._task.searching, self.settings
         if "skip_dropout" in asked and settings.skip_dropout and not supernet.skip_dropouts():
             raise UsageError("skip_dropout: no edge of this space has an identity among its operations")
         if "path_dropout" in asked and settings.path_dropout and not supernet.runs_several():
@@ -149,11 +148,11 @@ class GradientSearch:
     @property
     def pass_steps(self) -> int:
         """The steps of a pass over the search-train split."""
-        return max(len(self._task.splits.search_train) // self._settings.batch_size, 1)
+        return max(len(self._task.splits.search_train) // self.settings.batch_size, 1)
 
     def step_seconds(self) -> float:
         """Seconds of a step, measured now, with its part of what measuring the curvature takes."""
-        plain, every = self._step_seconds(eigenvalue_every=0), self._settings.eigenvalue_every
+        plain, every = self._step_seconds(eigenvalue_every=0), self.settings.eigenvalue_every
         if every == 0:
             return plain
         measuring = 2 * (self._step_seconds(eigenvalue_every=1) - plain)  # once in two timed steps
@@ -162,7 +161,7 @@ class GradientSearch:
     def _step_seconds(self, *, eigenvalue_every: int) -> float:
         splits = self._task.splits
         changes = {"epochs": 1, "eigenvalue_every": eigenvalue_every}
-        _, one = self._loop(self._settings.model_copy(update=changes))
+        _, one = self._loop(self.settings.model_copy(update=changes))
         return seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
 
     def _for(self, pace: Pace) -> BilevelSettings:
@@ -170,8 +169,8 @@ class GradientSearch:
         update: dict[str, float] = {"epochs": pace.epochs}
         if "alpha_learning_rate" not in self._task.searching:
             factor = min(max(LONG_SEARCH / (pace.epochs * pace.steps), 1.0), 10.0)
-            update["alpha_learning_rate"] = factor * self._settings.alpha_learning_rate
-        return self._settings.model_copy(update=update)
+            update["alpha_learning_rate"] = factor * self.settings.alpha_learning_rate
+        return self.settings.model_copy(update=update)
 
 
 @contextmanager

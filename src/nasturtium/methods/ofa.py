@@ -9,7 +9,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.pace import Pace
 from nasturtium.methods.path_search import searched
-from nasturtium.methods.supernet_training import SupernetTraining
+from nasturtium.methods.supernet_training import PathSearchSettings, SupernetTraining
 from nasturtium.oneshot.paths import UniformDecisions
 from nasturtium.oneshot.shrinking import epochs_of, phases, shrink
 from nasturtium.oneshot.supernet import Supernet
@@ -19,14 +19,14 @@ from nasturtium.training.checkpoint import Checkpoints
 
 TYPICAL = 2  # paths of an update, on average over all phases
 RATE = 2.6 * 64 / 2048  # published for batches of 2048 images, ours have 64
-RECIPE: dict[str, str | float] = {"learning_rate": RATE, "weight_decay": 3e-5}
+SETTINGS = PathSearchSettings(learning_rate=RATE, weight_decay=3e-5)
 
 
 class Shrinking(SupernetTraining):
     """Trains the phases of progressive shrinking, each with checkpoints of its own."""
 
     def __init__(self, task: Task) -> None:
-        super().__init__(task, lambda _, space: UniformDecisions(space, TYPICAL), defaults=RECIPE)
+        super().__init__(task, lambda _, space: UniformDecisions(space, TYPICAL), settings=SETTINGS)
         supernet, space = self.fresh()
         try:
             found = phases(supernet.net, space)
@@ -67,6 +67,7 @@ def _others() -> list[str]:
     summary="train the largest network, shrink it step by step, then search over all inside it",
     paper="https://arxiv.org/abs/1908.09791",
     abilities=["path", "limits"],
+    settings=SETTINGS,
 )
 def ofa(task: Task) -> list[Stage]:
     """For spaces with elastic kernels, depths or widths; what a search finds there needs no training of its

@@ -20,6 +20,7 @@ from nasturtium.methods.gradient_search import GradientSearch, pace_of
 from nasturtium.methods.pace import Pace, Timing
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder
+from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
@@ -31,7 +32,7 @@ from nasturtium.study.run import Run
 
 MOST_EPOCHS = 25  # of each stage, the authors' number on CIFAR-10
 MOST_SKIPS = 2
-WARMUP, ALPHA_LEARNING_RATE = 0.4, 6e-4
+SETTINGS = BilevelSettings(warmup=0.4, alpha_learning_rate=6e-4)
 
 Options = Mapping[str, Sequence[Option]]
 
@@ -56,9 +57,13 @@ PARTS = (Part("search 1", 1, 1.0, 0.0), Part("search 2", 2, 5 / 8, 0.4), Part("s
     summary="DARTS in three stages: deeper and deeper, with fewer and fewer operations",
     paper="https://arxiv.org/abs/1904.12760",
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def p_darts(task: Task) -> list[Stage]:
-    """Three searches of equally many steps share the budget."""
+    """Three searches of equally many steps share the budget.
+
+    Unless it is set, `skip_dropout` begins at 0 in the first, at 0.4 in the second and at 0.7 in the third.
+    """
     blueprints = [deepened(task, part.depth) for part in PARTS]
     stages = [ProgressiveSearch(task, blueprints, number) for number in range(len(PARTS))]
     return [Timing(stages[0]), *stages]
@@ -74,7 +79,8 @@ class ProgressiveSearch:
         self._task = task
         self._blueprints = blueprints
         self._number = number
-        self._search(number, blueprints[number])  # refuses what can't be searched before anything is spent
+        # what can't be searched is refused before anything is spent
+        self.settings = self._search(number, blueprints[number]).settings
 
     def _search(self, number: int, blueprint: Blueprint) -> GradientSearch:
         part = PARTS[number]
@@ -82,11 +88,7 @@ class ProgressiveSearch:
             replace(self._task, blueprint=blueprint, seed=seed_for(self._task.seed, part.name)),
             Softmax(),
             FirstOrder(),
-            defaults={
-                "warmup": WARMUP,
-                "alpha_learning_rate": ALPHA_LEARNING_RATE,
-                "skip_dropout": part.skip_dropout,
-            },
+            settings=SETTINGS.changed({"skip_dropout": part.skip_dropout}),
             name=part.name,
             concludes=False,
         )

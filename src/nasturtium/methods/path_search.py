@@ -1,9 +1,8 @@
 """The stages of single-path methods: train a supernet, then search over it with inherited weights."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 
 from torch import nn
 
@@ -13,7 +12,12 @@ from nasturtium.estimators.inherited import InheritedEstimator
 from nasturtium.methods.base import Json, Stage, Task
 from nasturtium.methods.limits import limited
 from nasturtium.methods.pace import Timing
-from nasturtium.methods.supernet_training import PathSearchSettings, Sampler, SupernetTraining
+from nasturtium.methods.supernet_training import (
+    PATH_SETTINGS,
+    PathSearchSettings,
+    Sampler,
+    SupernetTraining,
+)
 from nasturtium.modules.derive import derive
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.problem.objectives import Objective
@@ -47,7 +51,6 @@ class PathSearch:
         *,
         curve: str = SupernetTraining.name,
     ) -> None:
-        self._strategy = STRATEGIES.get(settings.strategy)
         self._task = task
         self._settings = settings
         self._inherit = inherit
@@ -84,7 +87,8 @@ class PathSearch:
 
     def strategy(self, run: Run, problem: Problem) -> Strategy:
         """What proposes the paths."""
-        return self._strategy(problem, seed=seed_for(self._task.seed, "strategy"))
+        strategy = STRATEGIES.get(self._settings.strategy)
+        return strategy(problem, seed=seed_for(self._task.seed, "strategy"))
 
     def _budget(self) -> Budget:
         whole = self._task.budget
@@ -98,14 +102,14 @@ def path_stages(
     sampler: Sampler,
     *,
     distil: Distillation | None = None,
-    defaults: Mapping[str, str | float] = MappingProxyType({}),
+    settings: PathSearchSettings = PATH_SETTINGS,
 ) -> list[Stage]:
     """Measure and write down the pace, train the supernet at it, search over it.
 
-    `sampler`, `distil` and `defaults` are as in `SupernetTraining`. Raises `UsageError` for a space or
+    `sampler`, `distil` and `settings` are as in `SupernetTraining`. Raises `UsageError` for a space or
     settings that can't be used, before anything is spent.
     """
-    training = SupernetTraining(task, sampler, distil=distil, defaults=defaults)
+    training = SupernetTraining(task, sampler, distil=distil, settings=settings)
     sampler(*training.fresh())  # what can't be trained is refused before anything is spent
     return searched(task, training)
 

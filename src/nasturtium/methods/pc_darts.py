@@ -5,7 +5,10 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
+from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.partial_channels import PartialChannels
+
+SETTINGS = BilevelSettings(warmup=0.3, alpha_learning_rate=6e-4)
 
 
 @METHODS.register(
@@ -13,6 +16,7 @@ from nasturtium.oneshot.relaxations.partial_channels import PartialChannels
     summary="DARTS with operations on a quarter of the channels, and weights on edges",
     paper="https://arxiv.org/abs/1907.05737",
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def pc_darts(task: Task) -> list[Stage]:
     """In the first 15 of 50 epochs only the weights learn.
@@ -21,9 +25,7 @@ def pc_darts(task: Task) -> list[Stage]:
     times the defaults here.
     """
     try:
-        search = GradientSearch(
-            task, PartialChannels(), FirstOrder(), defaults={"warmup": 0.3, "alpha_learning_rate": 6e-4}
-        )
+        search = GradientSearch(task, PartialChannels(), FirstOrder(), settings=SETTINGS)
     except CannotSplit as error:
         raise CannotSplit(f"{error}; or use darts, which searches with all channels") from None
     return paced(search)

@@ -9,7 +9,7 @@ has no cost unless one is asked for, since it can search spaces whose costs are 
 """
 
 from nasturtium.methods.base import METHODS, Stage, Task
-from nasturtium.methods.cost_search import CostSearch, costed
+from nasturtium.methods.cost_search import CostSearch, CostSettings, costed
 from nasturtium.oneshot.arch_step import FirstOrder
 from nasturtium.oneshot.penalties import AddedCost
 from nasturtium.oneshot.policy_gradient import AccuracyAtCost, PolicyGradient
@@ -17,12 +17,10 @@ from nasturtium.oneshot.relaxations.binary import Binary
 from nasturtium.oneshot.relaxations.policy import Policy
 
 PAPER = "https://arxiv.org/abs/1812.00332"
-DEFAULTS = {
-    "alpha_learning_rate": 1e-3,
-    "alpha_momentum": 0.0,
-    "alpha_weight_decay": 0.0,
-    "warmup": 0.25,
-}
+POLICY_SETTINGS = CostSettings(
+    alpha_learning_rate=1e-3, alpha_momentum=0.0, alpha_weight_decay=0.0, warmup=0.25
+)
+SETTINGS = POLICY_SETTINGS.changed({"cost_weight": 0.1})
 
 
 @METHODS.register(
@@ -30,6 +28,7 @@ DEFAULTS = {
     summary="binary gates on two sampled paths, and the expected cost",
     paper=PAPER,
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def proxylessnas(task: Task) -> list[Stage]:
     """Weights learn on one sampled path, the architecture on two."""
@@ -38,7 +37,7 @@ def proxylessnas(task: Task) -> list[Stage]:
         Binary(),
         FirstOrder(),
         lambda table, weight: (FirstOrder(), [AddedCost(table, weight)]),
-        defaults={**DEFAULTS, "cost_weight": 0.1},
+        settings=SETTINGS,
     )
     return costed(task, search)
 
@@ -48,6 +47,7 @@ def proxylessnas(task: Task) -> list[Stage]:
     summary="sampled paths, rewarded by accuracy and cost (REINFORCE)",
     paper=PAPER,
     abilities=["path"],
+    settings=POLICY_SETTINGS,
 )
 def proxylessnas_rl(task: Task) -> list[Stage]:
     """Weights learn on one sampled path, the architecture from the rewards of several; needs no mixtures."""
@@ -57,6 +57,6 @@ def proxylessnas_rl(task: Task) -> list[Stage]:
         policy,
         PolicyGradient(policy),
         lambda table, weight: (PolicyGradient(policy, AccuracyAtCost(table, weight)), []),
-        defaults=DEFAULTS,
+        settings=POLICY_SETTINGS,
     )
     return costed(task, search)

@@ -2,9 +2,11 @@
 
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.path_search import path_stages
+from nasturtium.methods.supernet_training import PathSearchSettings
 from nasturtium.oneshot.paths import UniformPaths
 
 PATHS = 1000  # the best of so many belongs to the best 1 % of all, but for once in 20,000 times
+SETTINGS = PathSearchSettings(strategy="random", paths=PATHS)
 
 
 @METHODS.register(
@@ -12,6 +14,7 @@ PATHS = 1000  # the best of so many belongs to the best 1 % of all, but for once
     summary="train uniform single paths, then keep the best of many random ones",
     paper="https://arxiv.org/abs/1902.07638",
     abilities=["path", "limits"],
+    settings=SETTINGS,
 )
 def randomnas(task: Task) -> list[Stage]:
     """Trains as `spos` does, and then only draws: no strategy learns from the scores of earlier paths.
@@ -23,5 +26,5 @@ def randomnas(task: Task) -> list[Stage]:
     return path_stages(
         task,
         lambda _, space: UniformPaths(space),
-        defaults={"strategy": "random", "paths": PATHS},
+        settings=SETTINGS,
     )

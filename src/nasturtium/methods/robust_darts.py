@@ -7,10 +7,12 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
+from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.curvature import CurvatureStop
 from nasturtium.oneshot.relaxations.softmax import Softmax
 
 WEIGHT_DECAY = 27e-4  # nine times that of DARTS, the middle of the paper's 3e-4, 9e-4, …, 243e-4
+SETTINGS = BilevelSettings(weight_decay=WEIGHT_DECAY, eigenvalue_every=1)
 
 
 @METHODS.register(
@@ -18,6 +20,7 @@ WEIGHT_DECAY = 27e-4  # nine times that of DARTS, the middle of the paper's 3e-4
     summary="DARTS that stops when the curvature of the validation loss grows",
     paper="https://arxiv.org/abs/1909.09656",
     abilities=["mixture"],
+    settings=SETTINGS,
 )
 def robust_darts(task: Task) -> list[Stage]:
     """Early stopping and weight decay of the paper together, in one search.
@@ -25,8 +28,7 @@ def robust_darts(task: Task) -> list[Stage]:
     The paper searches with several strengths of weight decay, or of drop path, and keeps the best; to do so
     give `weight_decay` or `path_dropout` to several runs. A search of fewer than 10 epochs can't be stopped.
     """
-    defaults = {"weight_decay": WEIGHT_DECAY, "eigenvalue_every": 1}
-    search = GradientSearch(task, Softmax(), FirstOrder(), stop=CurvatureStop(), defaults=defaults)
+    search = GradientSearch(task, Softmax(), FirstOrder(), stop=CurvatureStop(), settings=SETTINGS)
     if task.searching.get("eigenvalue_every") == 0:
         raise UsageError("robust-darts stops by the curvature: eigenvalue_every must be 1 or more, got 0")
     return paced(search)

@@ -4,6 +4,7 @@ https://arxiv.org/abs/1904.00420).
 
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.path_search import path_stages
+from nasturtium.methods.supernet_training import PATH_SETTINGS
 from nasturtium.oneshot.paths import UniformPaths
 
 
@@ -12,6 +13,7 @@ from nasturtium.oneshot.paths import UniformPaths
     summary="train uniform single paths, then search over the supernet",
     paper="https://arxiv.org/abs/1904.00420",
     abilities=["path", "limits"],
+    settings=PATH_SETTINGS,
 )
 def spos(task: Task) -> list[Stage]:
     """One uniform path a step."""

@@ -1,10 +1,9 @@
 """The stage that trains a supernet along single paths."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from types import MappingProxyType
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
@@ -17,6 +16,7 @@ from nasturtium.oneshot.single_path import PathSettings, SinglePath
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import STRATEGIES
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
@@ -28,18 +28,30 @@ Sampler = Callable[[Supernet, SearchSpace], PathSampler]
 class PathSearchSettings(PathSettings):
     """How a supernet is trained and then searched."""
 
-    strategy: str = Field("evolution", description="what proposes the paths that are scored")
+    strategy: str = Field(
+        "evolution",
+        description="what proposes the paths that are scored: evolution, nsga2, random or reinforce",
+    )
     paths: int = Field(200, ge=1, description="how many paths are scored if the budget is no time")
     training_share: float = Field(
         0.8, gt=0, lt=1, description="part of a time budget that trains the supernet; the rest scores paths"
     )
 
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, strategy: str) -> str:
+        STRATEGIES.info(strategy)  # raises
+        return strategy
+
+
+PATH_SETTINGS = PathSearchSettings()
+
 
 class SupernetTraining:
     """Trains the shared weights along the paths of `sampler`; resumes from its last finished epoch.
 
-    `defaults` are the method's own search settings, which a person may change; `distil` is as in
-    `SinglePath`. Subclasses begin with other weights or with a part of the space.
+    `settings` are the method's, which a person may change; `distil` is as in `SinglePath`. Subclasses begin
+    with other weights or with a part of the space.
     """
 
     name = "supernet"
@@ -50,7 +62,7 @@ class SupernetTraining:
         sampler: Sampler,
         *,
         distil: Distillation | None = None,
-        defaults: Mapping[str, str | float] = MappingProxyType({}),
+        settings: PathSearchSettings = PATH_SETTINGS,
     ) -> None:
         if task.budget.unit == "trials":
             raise UsageError("a supernet is trained first: give the budget as time ('10m') or as '20 epochs'")
@@ -59,7 +71,7 @@ class SupernetTraining:
         self._task = task
         self._sampler = sampler
         self._distil = distil
-        self.settings = PathSearchSettings.parse({"mirror": task.mirror, **defaults, **task.searching})
+        self.settings = settings.changed({"mirror": task.mirror, **task.searching})
 
     def fresh(self) -> tuple[Supernet, SearchSpace]:
         """An untrained supernet and its space; raises `UsageError` where there can be none."""

@@ -56,7 +56,12 @@ class BilevelSettings(WeightSettings):
     batch_size: int = Field(
         64, ge=2, description="images in a step of all processes, from each of the two splits"
     )
-    alpha_learning_rate: float = Field(3e-4, gt=0, le=10, description="step size of the architecture's Adam")
+    alpha_learning_rate: float = Field(
+        3e-4,
+        gt=0,
+        le=10,
+        description="step size of the architecture's Adam; unless it is set, short searches enlarge it",
+    )
     alpha_weight_decay: float = Field(1e-3, ge=0, le=1, description="L2 penalty on architecture parameters")
     alpha_momentum: float = Field(0.5, ge=0, lt=1, description="first beta of the architecture's Adam")
     alpha_variance: float = Field(
