@@ -7,9 +7,10 @@ import torch
 from nasturtium.core.errors import Diverged, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder, SecondOrder
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.bilevel import Bilevel, Found
 from nasturtium.oneshot.diagnostics import entropy
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost
 from nasturtium.space.discretize import discretize

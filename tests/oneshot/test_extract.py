@@ -15,7 +15,8 @@ from nasturtium.modules.dims import Dim, derived
 from nasturtium.modules.repeat import Repeat
 from nasturtium.oneshot.calibrate import calibrate, calibration_images
 from nasturtium.oneshot.paths import UniformDecisions
-from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.oneshot.sorting import sort_channels
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture

@@ -12,13 +12,14 @@ from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.one_of import OneOf
 from nasturtium.oneshot.arch_step import ArchStep, FirstOrder, SecondOrder
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings
+from nasturtium.oneshot.bilevel import Bilevel
 from nasturtium.oneshot.neumann import Neumann
 from nasturtium.oneshot.parallel import average, processes
 from nasturtium.oneshot.paths import UniformPaths
 from nasturtium.oneshot.perturbation import Perturbation
 from nasturtium.oneshot.relaxations.softmax import Softmax
-from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.settings import BilevelSettings, PathSettings
+from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.one_of import OneOf
-from nasturtium.oneshot.bilevel import BilevelSettings, Found
+from nasturtium.oneshot.bilevel import Found
 from nasturtium.oneshot.perturbation import Perturbation, order, whole_batches
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost
 from nasturtium.space.architecture import Architecture

@@ -13,13 +13,14 @@ from nasturtium.modules.elastic.linear import ElasticLinear
 from nasturtium.modules.example import random_images
 from nasturtium.modules.one_of import OneOf
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.bilevel import Bilevel, Found
 from nasturtium.oneshot.penalties import AddedCost, MultipliedCost
 from nasturtium.oneshot.policy_gradient import AccuracyAtCost, PolicyGradient, accuracy_alone
 from nasturtium.oneshot.relaxations.binary import Binary
 from nasturtium.oneshot.relaxations.gumbel import Gumbel
 from nasturtium.oneshot.relaxations.hard_gumbel import HardGumbel
 from nasturtium.oneshot.relaxations.policy import Policy
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.spaces.nasbench201 import nasbench201
 from nasturtium.training.checkpoint import Checkpoints

@@ -15,8 +15,8 @@ from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.resize import Resize
 from nasturtium.oneshot import shrinking
+from nasturtium.oneshot.settings import PathSettings
 from nasturtium.oneshot.shrinking import elastic, epochs_of, phases, rate_of, shrink
-from nasturtium.oneshot.single_path import PathSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.constraints import Rule
 from nasturtium.training.checkpoint import Checkpoints

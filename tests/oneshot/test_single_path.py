@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from nasturtium.core.errors import Diverged, UsageError
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.oneshot.paths import PathSampler, UniformPaths
-from nasturtium.oneshot.single_path import PathSettings, SinglePath, Trained
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath, Trained
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost
 from nasturtium.space.architecture import Architecture

@@ -5,7 +5,8 @@ import torch
 
 from nasturtium.core.errors import UsageError
 from nasturtium.oneshot.paths import UniformPaths
-from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.training.schedule import cosine
 from path_search_parts import BLUEPRINTS, FABRIC, TRAIN, VALID

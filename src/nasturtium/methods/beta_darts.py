@@ -4,8 +4,8 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 
 SETTINGS = BilevelSettings(beta_decay=50.0)  # see `beta_darts`
 

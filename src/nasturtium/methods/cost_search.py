@@ -11,8 +11,9 @@ from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.modules.example import fixed, random_images
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import BilevelSettings, Penalty
+from nasturtium.oneshot.penalties import Penalty
 from nasturtium.oneshot.relaxations.base import Relaxation
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 

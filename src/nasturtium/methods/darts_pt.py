@@ -11,9 +11,9 @@ from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.gradient_search import DARTS_SETTINGS, GradientSearch, epochs_told
 from nasturtium.methods.pace import Pace, paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.perturbation import Perturbation, order
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.study.budget import Budget
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run

@@ -4,9 +4,9 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
-from nasturtium.oneshot.regularisers import Anchor
+from nasturtium.oneshot.penalties import Anchor
 from nasturtium.oneshot.relaxations.dirichlet import Dirichlet
+from nasturtium.oneshot.settings import BilevelSettings
 
 SETTINGS = BilevelSettings(alpha_weight_decay=0.0)
 

@@ -4,8 +4,8 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.sigmoid import Sigmoid
+from nasturtium.oneshot.settings import BilevelSettings
 
 SETTINGS = BilevelSettings(zero_one=10.0, alpha_learning_rate=3e-3, alpha_momentum=0.9)
 

@@ -14,7 +14,7 @@ from nasturtium.methods.pace import Pace, Timing
 from nasturtium.methods.path_search import Inherit, PathSearch
 from nasturtium.methods.supernet_training import PATH_SETTINGS, SupernetTraining
 from nasturtium.modules.derive import derive
-from nasturtium.oneshot.epochs import batches, prepared
+from nasturtium.oneshot.feed import batches, prepared
 from nasturtium.oneshot.paths import UniformPaths
 from nasturtium.oneshot.splitting import split, splittable
 from nasturtium.oneshot.supernet import Supernet

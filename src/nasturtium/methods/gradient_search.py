@@ -14,9 +14,11 @@ from nasturtium.methods.base import Json, Task, able
 from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found, Penalty, Stop
+from nasturtium.oneshot.bilevel import Bilevel, Found, Stop
 from nasturtium.oneshot.epochs import OnEpoch
+from nasturtium.oneshot.penalties import Penalty
 from nasturtium.oneshot.relaxations.base import Relaxation
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.study.budget import Budget

@@ -20,8 +20,8 @@ from nasturtium.methods.gradient_search import GradientSearch, pace_of
 from nasturtium.methods.pace import Pace, Timing
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.decision import Option

@@ -5,8 +5,8 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.relaxations.partial_channels import PartialChannels
+from nasturtium.oneshot.settings import BilevelSettings
 
 SETTINGS = BilevelSettings(warmup=0.3, alpha_learning_rate=6e-4)
 

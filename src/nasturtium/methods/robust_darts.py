@@ -7,9 +7,9 @@ from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.methods.pace import paced
 from nasturtium.oneshot.arch_step import FirstOrder
-from nasturtium.oneshot.bilevel import BilevelSettings
 from nasturtium.oneshot.curvature import CurvatureStop
 from nasturtium.oneshot.relaxations.softmax import Softmax
+from nasturtium.oneshot.settings import BilevelSettings
 
 WEIGHT_DECAY = 27e-4  # nine times that of DARTS, the middle of the paper's 3e-4, 9e-4, …, 243e-4
 SETTINGS = BilevelSettings(weight_decay=WEIGHT_DECAY, eigenvalue_every=1)

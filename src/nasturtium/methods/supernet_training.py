@@ -12,7 +12,8 @@ from nasturtium.methods.gradient_search import MOST_EPOCHS, figures
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.oneshot.paths import PathSampler
-from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.search_space import SearchSpace

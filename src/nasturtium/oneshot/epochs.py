@@ -1,38 +1,22 @@
-"""What every training of a supernet shares: its settings, its batches, and epochs that survive a kill."""
+"""What every training of a supernet shares: epochs that survive a kill, and what is seen in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
-from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from nasturtium.core.settings import Settings
-from nasturtium.oneshot.parallel import leads, own_part, wait
-from nasturtium.problem.records import SearchEpoch
-from nasturtium.training.augment import Augment, Batches
+from nasturtium.core.errors import Diverged
+from nasturtium.oneshot.parallel import average, leads, wait
+from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.training.checkpoint import Checkpoints
-from nasturtium.training.data.image_set import ImageSet
-from nasturtium.training.normalise import Normalise
+from nasturtium.training.evaluate import split_output
+
+LOOK_EVERY = 10  # steps between two looks at a search-valid batch that teaches nothing
 
 OnEpoch = Callable[[SearchEpoch], None]
-
-
-class WeightSettings(Settings):
-    """How shared weights are trained: by SGD, whose step size falls as a cosine to the last epoch."""
-
-    what = "search settings"
-
-    epochs: int = Field(50, ge=1, description="passes over the search-train split")
-    batch_size: int = Field(64, ge=2, description="images in a step, of all processes together")
-    learning_rate: float = Field(0.025, gt=0, le=10, description="first step size of the weights")
-    learning_rate_end: float = Field(0.001, ge=0, le=10, description="step size at the end of the cosine")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of the weights' SGD")
-    weight_decay: float = Field(3e-4, ge=0, le=1, description="L2 penalty on the weights")
-    gradient_clip: float = Field(5.0, gt=0, description="highest L2 norm of the weights' gradient")
-    crop_padding: int = Field(0, ge=0, description="pixels an image may be shifted by")
-    mirror: bool = Field(False, description="whether images are mirrored half of the time")
 
 
 class Loop(Protocol):
@@ -89,35 +73,33 @@ def _resume(loop: Loop, checkpoints: Checkpoints | None) -> list[SearchEpoch]:
     return [SearchEpoch(**epoch) for epoch in state["curve"]]
 
 
-def batches(
-    images: ImageSet,
-    settings: WeightSettings,
-    *,
-    normalise: Normalise,
-    seed: int,
-    device: torch.device,
-    steps: int | None,
-) -> Batches:
-    """Shuffled and augmented batches of `images`, `steps` to an epoch (None: one pass)."""
-    return Batches(
-        images,
-        settings.batch_size,
-        generator=torch.Generator().manual_seed(seed),
-        augment=Augment(crop_padding=settings.crop_padding, mirror=settings.mirror),
-        normalise=normalise,
-        device=device,
-        steps=steps,
-    )
+def cost_of(curve: Sequence[SearchEpoch]) -> Cost:
+    """What all epochs cost together."""
+    return sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
 
 
-def prepared(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """This process's part of a batch, in the memory layout in which small convolutions are fastest on a
-    CPU.
-    """
-    x, y = own_part(batch)
-    return x.contiguous(memory_format=torch.channels_last), y
+def look(net: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy and accuracy (0–1) of a batch from which nothing is learned, as two numbers."""
+    with torch.no_grad():
+        logits, _ = split_output(net(x))
+        return torch.stack([F.cross_entropy(logits, labels), accuracy(logits, labels)])
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """The share of right answers, as a scalar without gradient."""
     return (logits.detach().argmax(dim=1) == labels).float().mean()
+
+
+def refuse_infinite(seen: Mapping[str, Tensor], epoch: int, step_sizes: Mapping[str, float]) -> None:
+    """Raise `Diverged`, in all processes together, if one of the pairs of loss and accuracy is not finite.
+
+    `seen` has them by split, `step_sizes` the settings that may have been too large.
+    """
+    average(seen.values())
+    if not torch.isfinite(torch.stack(list(seen.values()))).all():
+        losses = ", ".join(f"{pair[0]:g} ({split})" for split, pair in seen.items())
+        lower = " or ".join(f"{name} (now {size:g})" for name, size in step_sizes.items())
+        raise Diverged(
+            f"the loss of the supernet became {losses} in epoch {epoch}; lower {lower}. The state after the"
+            " last whole epoch is saved."
+        )

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
-from torch.nn import functional as F
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.modules.choice import Gate
 from nasturtium.oneshot.arch_step import Batch, FirstOrder
-from nasturtium.oneshot.bilevel import Bilevel, BilevelSettings, Found
+from nasturtium.oneshot.bilevel import Bilevel, Found
 from nasturtium.oneshot.diagnostics import OperationKinds
-from nasturtium.oneshot.epochs import OnEpoch, accuracy, prepared, run_epochs
+from nasturtium.oneshot.epochs import OnEpoch, cost_of, look, run_epochs
+from nasturtium.oneshot.feed import prepared
 from nasturtium.oneshot.parallel import average
+from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.decision import Decision
@@ -31,7 +31,6 @@ from nasturtium.space.search_space import SearchSpace
 from nasturtium.training.augment import in_order
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
-from nasturtium.training.evaluate import split_output
 from nasturtium.training.normalise import Normalise
 
 
@@ -92,9 +91,8 @@ class Perturbation:
         curve = run_epochs(
             self, len(self._order), seed=self._seed, checkpoints=checkpoints, on_epoch=on_epoch
         )
-        cost = sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost())
         arch = discretize(self._supernet.space, self._probabilities())
-        return Found(arch, len(curve), tuple(curve), cost)
+        return Found(arch, len(curve), tuple(curve), cost_of(curve))
 
     def epoch(self, number: int) -> SearchEpoch:
         """Make the next decision and tune the supernet."""
@@ -120,17 +118,13 @@ class Perturbation:
         self._removed = (name, option)
         self._supernet.train()
         try:
-            with torch.no_grad(), self._fabric.autocast():
-                scores = torch.stack([self._score(batch) for batch in batches]).mean(dim=0)
+            with self._fabric.autocast():
+                scores = torch.stack([look(self._supernet, *batch) for batch in batches]).mean(dim=0)
         finally:
             self._removed = None
         average([scores])  # all processes must keep the same
-        right, loss = scores.tolist()
+        loss, right = scores.tolist()
         return right, -loss
-
-    def _score(self, batch: Batch) -> Tensor:
-        logits, _ = split_output(self._supernet(batch[0]))
-        return torch.stack([accuracy(logits, batch[1]), F.cross_entropy(logits.float(), batch[1])])
 
     def _probabilities(self) -> dict[str, list[float]]:
         """One for options that are kept and zero for their rivals; those of open decisions as they are."""

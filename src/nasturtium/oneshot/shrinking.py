@@ -24,13 +24,14 @@ from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.resize import Resize
 from nasturtium.oneshot.calibrate import calibration_images
 from nasturtium.oneshot.distil import Distillation
-from nasturtium.oneshot.epochs import OnEpoch
+from nasturtium.oneshot.epochs import OnEpoch, cost_of
 from nasturtium.oneshot.extremes import extremes
 from nasturtium.oneshot.paths import UniformDecisions
-from nasturtium.oneshot.single_path import PathSettings, SinglePath, Trained
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath, Trained
 from nasturtium.oneshot.sorting import sort_channels
 from nasturtium.oneshot.supernet import Supernet
-from nasturtium.problem.records import Cost, SearchEpoch
+from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
@@ -187,7 +188,7 @@ def shrink(
             distil = Distillation(_largest(supernet, phase.space, train, fabric), labels=1.0)
         trained = phase.space
     curve = [replace(epoch, epoch=at) for at, epoch in enumerate(curve, start=1)]
-    return Trained(tuple(curve), sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost()))
+    return Trained(tuple(curve), cost_of(curve))
 
 
 def _settings(settings: PathSettings, epochs: int, rate: float) -> PathSettings:

@@ -4,48 +4,37 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasturtium.core.errors import Diverged
 from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.arch_step import Batch
 from nasturtium.oneshot.calibrate import batch_statistics
 from nasturtium.oneshot.distil import Distillation, probabilities
-from nasturtium.oneshot.epochs import OnEpoch, WeightSettings, accuracy, batches, prepared, run_epochs
+from nasturtium.oneshot.epochs import (
+    LOOK_EVERY,
+    OnEpoch,
+    accuracy,
+    cost_of,
+    look,
+    refuse_infinite,
+    run_epochs,
+)
+from nasturtium.oneshot.feed import Feed, place
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.paths import PathSampler, Score
+from nasturtium.oneshot.settings import PathSettings
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import split_output
-from nasturtium.training.normalise import Normalise
-from nasturtium.training.schedule import cosine
-
-LOOK_EVERY = 10  # steps between two looks at a search-valid batch that teaches nothing
-
-
-class PathSettings(WeightSettings):
-    """Step size and weight decay are those of Guo et al. 2020 (0.5 for batches of 1024 images of ImageNet),
-    the step size scaled to the batch; the number of epochs comes from the budget.
-    """
-
-    learning_rate: float = Field(0.03, gt=0, le=10, description="first step size of the weights")
-    weight_decay: float = Field(4e-5, ge=0, le=1, description="L2 penalty on the weights")
-    optimizer: Literal["sgd", "adamw"] = Field(
-        "sgd", description="what updates the weights: SGD with momentum, or AdamW"
-    )
-    warmup: float = Field(
-        0.0, ge=0, lt=1, description="part of the training in which the step size first rises linearly"
-    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,8 @@ class SinglePath:
         seed: int,
         distil: Distillation | None = None,
     ) -> None:
-        self._supernet = supernet.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        place(supernet, fabric.device)
+        self._supernet = supernet
         self._sampler = sampler
         self._settings = settings
         self._fabric = fabric
@@ -101,18 +91,15 @@ class SinglePath:
         `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
         again. Raises `Diverged` if a loss is not finite.
         """
-        self._images = len(train)
-        normalise = Normalise.measured(train)
-        self._train, self._valid = (
-            batches(
-                images,
-                self._settings,
-                normalise=normalise,
-                seed=seed_for(self._seed, "single path", name),
-                device=self._fabric.device,
-                steps=number,
-            )
-            for name, images, number in (("train", train, steps), ("valid", valid, 1))
+        self._feed = Feed(
+            train,
+            valid,
+            self._settings,
+            seed=self._seed,
+            name="single path",
+            device=self._fabric.device,
+            steps=steps,
+            valid_steps=1,
         )
         curve = run_epochs(
             self,
@@ -122,25 +109,18 @@ class SinglePath:
             on_epoch=on_epoch,
         )
         self._supernet.activate(None)
-        return Trained(tuple(curve), sum((Cost.from_dict(epoch.cost) for epoch in curve), Cost()))
+        return Trained(tuple(curve), cost_of(curve))
 
     def epoch(self, number: int) -> SearchEpoch:
         """One epoch; raises `Diverged`."""
-        settings, began = self._settings, perf_counter()
-        progress = (number - 1) / max(settings.epochs - 1, 1)
+        began, progress = perf_counter(), self._settings.progress(number)
         self._supernet.train()
         self._cost, trained, looked = Cost(), [], []
-        for step, batch in enumerate(map(prepared, self._train)):
+        for step, batch in enumerate(self._feed.train()):
             self._optimizer.param_groups[0]["lr"] = self._step_size(number, step)
             paths = self._sampler.paths(self._rng, progress)
             trained.append(self._update(paths, batch))
-            average([trained[-1]])  # so that all processes stop together
-            if not torch.isfinite(trained[-1]).all():
-                raise Diverged(
-                    f"the loss of the supernet became {trained[-1][0]:g} in epoch {number}; lower"
-                    f" learning_rate (now {settings.learning_rate:g}). The state after the last whole epoch"
-                    " is saved."
-                )
+            refuse_infinite({"train": trained[-1]}, number, {"learning_rate": self._settings.learning_rate})
             if step % LOOK_EVERY == 0:
                 looked += self._scores(paths[-1:])
         self._supernet.average_statistics()
@@ -152,9 +132,8 @@ class SinglePath:
 
     def _step_size(self, epoch: int, step: int) -> float:
         """A cosine by epochs; during the warm-up the share of it that the steps so far are of the warm-up."""
-        settings, length = self._settings, len(self._train)
-        rate = cosine(epoch - 1, settings.epochs, settings.learning_rate, settings.learning_rate_end)
-        warmup = settings.warmup * settings.epochs * length
+        rate, length = self._settings.step_size(epoch), self._feed.steps
+        warmup = self._settings.warmup * self._settings.epochs * length
         done = (epoch - 1) * length + step + 1
         return rate * done / warmup if done < warmup else rate
 
@@ -185,19 +164,17 @@ class SinglePath:
             forward=len(paths) + taught,
             backward=len(paths),
             samples=len(paths) * len(y),
-            epochs=len(y) / self._images,
+            epochs=len(y) / self._feed.images,
         )
         return torch.stack(seen).mean(dim=0)
 
     def _scores(self, paths: Sequence[Architecture]) -> list[Score]:
         """Of each path on the next validation batch, from which nothing is learned."""
-        x, y = prepared(next(iter(self._valid)))
-        found = []
-        with torch.no_grad(), batch_statistics(self._supernet), self._fabric.autocast():
+        batch, found = next(self._feed.valid()), []
+        with batch_statistics(self._supernet), self._fabric.autocast():
             for arch in paths:
                 self._supernet.activate(arch)
-                logits, _ = split_output(self._supernet(x))
-                found.append(torch.stack([F.cross_entropy(logits, y), accuracy(logits, y)]))
+                found.append(look(self._supernet, *batch))
         average(found)
         self._cost += Cost(forward=len(paths))
         return [Score(*score.tolist()) for score in found]
@@ -207,7 +184,7 @@ class SinglePath:
         return {
             "supernet": self._supernet.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "loaders": [self._train.state, self._valid.state],
+            "loaders": self._feed.state(),
             "sampler": self._sampler.state(),
             "paths": json.dumps(self._rng.bit_generator.state),  # its integers have 128 bits
         }
@@ -216,8 +193,7 @@ class SinglePath:
         """Go on where `state` was taken."""
         self._supernet.load_state_dict(state["supernet"])
         self._optimizer.load_state_dict(state["optimizer"])
-        for loader, stood in zip((self._train, self._valid), state["loaders"], strict=True):
-            loader.load_state(stood)
+        self._feed.load_state(state["loaders"])
         self._sampler.load_state(state["sampler"])
         self._rng.bit_generator.state = json.loads(state["paths"])
 
