@@ -261,7 +261,7 @@ def test_a_loss_that_is_no_number_stops_it_with_the_state_saved(tmp_path):
 
     supernet, one = training(sampler=Poison)
     checkpoints = Checkpoints(tmp_path, "supernet")
-    with pytest.raises(Diverged, match=r"nan in epoch 2; lower learning_rate \(now 0.05\)"):
+    with pytest.raises(Diverged, match=r"nan \(train\) in epoch 2; lower learning_rate \(now 0.05\)"):
         one.run(TRAIN, VALID, checkpoints=checkpoints)
     saved = checkpoints.latest()
     assert saved is not None
@@ -270,5 +270,5 @@ def test_a_loss_that_is_no_number_stops_it_with_the_state_saved(tmp_path):
 
 
 def test_training_settings_are_refused():
-    with pytest.raises(UsageError, match=r"training settings \(train/rate\).*random"):
+    with pytest.raises(UsageError, match=r"training settings \(train/rate\)"):
         Supernet(BLUEPRINTS["chain"].with_settings([Decision("train/rate", (0.1, 0.01))]))

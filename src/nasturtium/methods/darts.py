@@ -1,6 +1,5 @@
-"""DARTS: search by gradient descent on a softmax mixture (Liu et al.
-
-2019, https://arxiv.org/abs/1806.09055).
+"""DARTS: search by gradient descent on a softmax mixture (Liu et al. 2019,
+https://arxiv.org/abs/1806.09055).
 """
 
 from nasturtium.methods.base import METHODS, Stage, Task

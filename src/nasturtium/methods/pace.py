@@ -22,9 +22,7 @@ from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.trainer import fit
 
 PACE = "pace"
-FEWEST_EPOCHS = (
-    8  # below this many passes epochs are shortened, so that schedules and curves keep their shape
-)
+FEWEST_EPOCHS = 8  # with fewer passes epochs are shortened, so that schedules and curves keep their shape
 SLOW = 5.0  # seconds of a step
 
 
@@ -69,7 +67,7 @@ class Pace:
 
 
 def seconds_per_step(run_steps: Callable[[int], object]) -> float:
-    """Seconds of one step, as the median of three timings after a warm-up;
+    """Seconds of one step, as the median of three timings after a warm-up.
 
     `run_steps(n)` does n real steps. Of steps so slow that warming up makes no difference one is enough.
     """

@@ -9,10 +9,10 @@ from torch import nn
 
 from nasturtium.modules.choice import Choice
 from nasturtium.modules.edge import SkipDropout
+from nasturtium.modules.walk import both
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.conditions import When
 from nasturtium.space.decision import Option
 from nasturtium.space.discretize import discretize
 
@@ -84,7 +84,7 @@ def _alternatives(net: nn.Module) -> Iterator[tuple[str, Option, nn.Module]]:
         if not isinstance(choice, Choice):
             continue
         for under, module in choice.branches():
-            for literal in (under,) if isinstance(under, When) else under or ():
+            for literal in both(frozenset(), under):
                 if len(literal.options) == 1:
                     (option,) = literal.options
                     yield literal.decision, option, module

@@ -7,10 +7,10 @@ import numpy as np
 
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.choice import Choice
+from nasturtium.modules.walk import both
 from nasturtium.oneshot.paths import PathSampler
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision, Option, Value
 from nasturtium.space.search_space import SearchSpace
 
@@ -41,8 +41,8 @@ def _parameters(supernet: Supernet) -> Counter[tuple[str, Option]]:
     """The parameters of all candidates under each option."""
     found: Counter[tuple[str, Option]] = Counter()
     for choice in (m for m in supernet.net.modules() if isinstance(m, Choice)):
-        for literal, child in choice.branches():
-            for when in [literal] if isinstance(literal, When) else literal or ():
+        for under, child in choice.branches():
+            for when in both(frozenset(), under):
                 for option in when.options:
                     found[when.decision, option] += count_parameters(child)
     return found

@@ -20,16 +20,12 @@ class Dirichlet(Relaxation):
     pass; all options of k-of-n decisions, unweighted.
 
     The gradient goes through the draw: weights are Gamma variables divided by their sum, and these have an
-    implicit derivative by their concentration. It can't be differentiated twice.
+    implicit derivative by their concentration. It can't be differentiated twice. Nearly all mixtures are
+    equally likely at first.
     """
 
     null = True
-
-    def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
-        """Small random numbers, so that nearly all mixtures are equally likely at first; k-of-n decisions are
-        ranked by what they switch on.
-        """
-        return None if decision.many else 1e-3 * torch.randn(n, generator=generator)
+    twice = False
 
     def gate(self, decision: Decision, alpha: Tensor | None) -> Gate:
         """Every option, with the weight that was drawn for it."""

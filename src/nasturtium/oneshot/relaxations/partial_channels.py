@@ -7,6 +7,7 @@ because which channels are seen would otherwise decide too much about single edg
 import torch
 from torch import Tensor
 
+from nasturtium.oneshot.relaxations.base import small
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.space.decision import Decision
 
@@ -25,4 +26,4 @@ class PartialChannels(Softmax):
 
     def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
         """Small random numbers, as the authors start, for k-of-n decisions, too."""
-        return 1e-3 * torch.randn(n, generator=generator)
+        return small(n, generator)

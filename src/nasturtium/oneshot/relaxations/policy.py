@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nasturtium.core.errors import UsageError
 from nasturtium.modules.choice import Gate
-from nasturtium.oneshot.relaxations.base import Relaxation
+from nasturtium.oneshot.relaxations.base import Relaxation, small
 from nasturtium.oneshot.relaxations.gumbel import gumbel_noise
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import active, in_order
@@ -35,6 +35,7 @@ class Policy(Relaxation):
     `baseline` is what paths have earned so far, NaN before the first.
     """
 
+    twice = False  # a path has no gradient
     baseline: Tensor
 
     def __init__(self, space: SearchSpace) -> None:
@@ -50,7 +51,7 @@ class Policy(Relaxation):
 
     def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
         """Small random numbers, for every decision."""
-        return 1e-3 * torch.randn(n, generator=generator)
+        return small(n, generator)
 
     def gate(self, decision: Decision, alpha: Tensor | None) -> Gate:
         """The most probable option or options: as many as a path has."""
