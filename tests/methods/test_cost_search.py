@@ -86,7 +86,7 @@ def test_costs_that_are_no_sum_are_refused_with_the_way_out(tmp_path):
         UsageError, match="ElasticConv2d costs by.*with cost_weight=0 this method can search it"
     ):
         finished(proxylessnas_rl(task_of("chain", cost_weight=0.1)), tmp_path)
-    with pytest.raises(UsageError, match="methods that run one path at a time.*proxylessnas-rl"):
+    with pytest.raises(UsageError, match="would get a mixture"):
         proxylessnas(task_of("chain"))
 
 
@@ -105,6 +105,12 @@ def test_published_step_sizes_are_defaults_that_a_person_may_change(tmp_path):
     assert all(stages[-1]["settings"]["warmup"] == 0.0 for stages in found.values())
     with pytest.raises(UsageError, match="cost = 'watts'.*latency_ms as measured on this machine"):
         fbnet(task_of(cost="watts"))
+
+
+def test_a_cost_without_weight_is_refused():
+    with pytest.raises(UsageError, match="cost = 'params' counts for nothing: set cost_weight"):
+        proxylessnas_rl(task_of(cost="params"))
+    proxylessnas_rl(task_of(cost="params", cost_weight=0.1))
 
 
 @pytest.mark.parametrize("name", ["snas", "gdas", "fbnet", "proxylessnas", "proxylessnas-rl"])

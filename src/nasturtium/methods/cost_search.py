@@ -46,6 +46,8 @@ class CostSearch(GradientSearch):
         settings: CostSettings,
     ) -> None:
         super().__init__(task, relaxation, arch_step, settings=settings)
+        if "cost" in task.searching and not self.costs.cost_weight:
+            raise UsageError(f"cost = {self.costs.cost!r} counts for nothing: set cost_weight above 0, too")
         self._weigh = weigh
 
     @property

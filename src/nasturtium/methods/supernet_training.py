@@ -1,6 +1,6 @@
 """The stage that trains a supernet along single paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from pydantic import Field, field_validator
@@ -18,6 +18,7 @@ from nasturtium.oneshot.supernet import Supernet
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.study.budget import Unit
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
@@ -43,6 +44,18 @@ class PathSearchSettings(PathSettings):
     def _known(cls, strategy: str) -> str:
         STRATEGIES.info(strategy)  # raises
         return strategy
+
+    def refuse_idle(self, asked: Iterable[str], unit: Unit) -> None:
+        """Raise `UsageError` where one of the settings that a person `asked` for would change nothing."""
+        if "paths" in asked and unit == "seconds":
+            raise UsageError(
+                "paths: a time budget scores as many paths as fit into it; set training_share, or give the"
+                " budget as '20 epochs'"
+            )
+        if "training_share" in asked and unit != "seconds":
+            raise UsageError("training_share: only a budget of time ('10m') is shared; set paths instead")
+        if "momentum" in asked and self.optimizer == "adamw":
+            raise UsageError("momentum: AdamW has none; set optimizer to 'sgd'")
 
 
 PATH_SETTINGS = PathSearchSettings()
@@ -73,6 +86,7 @@ class SupernetTraining:
         self._sampler = sampler
         self._distil = distil
         self.settings = settings.changed({"mirror": task.mirror, **task.searching})
+        self.settings.refuse_idle(task.searching, task.budget.unit)
 
     def fresh(self) -> tuple[Supernet, SearchSpace]:
         """An untrained supernet and its space; raises `UsageError` where there can be none."""
