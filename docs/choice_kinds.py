@@ -13,7 +13,7 @@ import nasturtium as nas
 from nasturtium.core.config import SearchConfig
 from nasturtium.core.errors import UsageError
 from nasturtium.job import prepare
-from nasturtium.methods.base import METHODS
+from nasturtium.methods.base import METHODS, stages_of
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.ops import OPS
 from nasturtium.space.architecture import Architecture
@@ -164,7 +164,7 @@ def search(
         device="cpu",
     )
     task = prepare(config, data, space)
-    stages = METHODS.get(method)(task)
+    stages = stages_of(method, task)
     with Run.open(folder, "run", config={}, space=task.blueprint.space.to_dict(), seed=0, command="") as run:
         for stage in stages:
             payload = run.stage(stage.name, partial(stage.run, run, progress))

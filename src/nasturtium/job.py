@@ -19,7 +19,7 @@ from nasturtium.core.config import SearchConfig
 from nasturtium.core.errors import UsageError
 from nasturtium.estimators.train import searched_jointly
 from nasturtium.export.bundle import write_bundle
-from nasturtium.methods.base import METHODS, Json, Stage, Task
+from nasturtium.methods.base import METHODS, Json, Stage, Task, stages_of
 from nasturtium.methods.limits import final_sizes, refuse_impossible, refuse_limits
 from nasturtium.methods.pace import Pace
 from nasturtium.methods.retrain import Contender, Retrain, RetrainPace, contenders, trained
@@ -61,14 +61,14 @@ def run_job(
     `data` and `space` are given where they are objects of the caller instead of the config's names. Raises
     `NasturtiumError`s; whatever was finished by then stays in the run.
     """
-    method = METHODS.get(config.method)
+    METHODS.info(config.method)  # an unknown one is refused before images are read
     refuse_limits(config.method, limits_of(config))
     if space is None:
         _refuse_untrainable(config.space)  # before images are read
     source = open_data(config.data if data is None else data, image_size=config.image_size)
     task = prepare(config, source, config.space if space is None else space)
     refuse_impossible(task.final.space, final_sizes(task), task.limits)
-    stages = method(task)
+    stages = stages_of(config.method, task)
     stored = {
         **config.model_dump(mode="json", exclude={"run", "folder", "device"}),
         "images": task.splits.train.fingerprint[:16],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.core.errors import CannotSplit, UsageError
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.export.bundle import FILES, write_bundle
 from nasturtium.export.source.checking import tensors
 from nasturtium.modules.choice import Choice
@@ -166,7 +166,7 @@ def test_a_mixture_runs_or_says_why_not(bounded, relaxation):
             Supernet(bounded, relaxation(), seed=2)
         return
     if relaxation().part > 1 and not any(isinstance(m, Edge) for m in bounded.make().modules()):
-        with pytest.raises(CannotSplit, match="this space has no Edge"):
+        with pytest.raises(CannotSearch, match="this space has no edges"):
             Supernet(bounded, relaxation(), seed=2)
         return
     supernet = Supernet(bounded, relaxation(), seed=2)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import CannotRelax, CannotSplit
-from nasturtium.methods.base import METHODS, Json, Task
+from nasturtium.core.errors import CannotSearch
+from nasturtium.methods.base import METHODS, Json, Task, stages_of
 from nasturtium.methods.gradient_search import GradientSearch
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Cell
@@ -150,15 +150,15 @@ def test_beta_decay_of_any_method_lowers_the_parameters(tmp_path: Path) -> None:
     [
         (
             Blueprint(lambda: nn.Sequential(nn.Flatten(), OneOf("a", LAYERS))),
-            "PartialChannels splits the channels of edges.*no Edge.*or use darts",
+            "PartialChannels splits the channels of edges.*no edges.*instead: beta-darts, darts, darts-2nd",
         ),
-        (cells(6), "edge 'c/2<-0' has 6 channels.*multiple of 4.*or use darts"),
+        (cells(6), "edge 'c/2<-0' has 6 channels.*multiple of 4.*instead: .*darts"),
     ],
     ids=["no edges", "6 channels"],
 )
 def test_pc_darts_refuses_what_it_cannot_split(blueprint: Blueprint, message: str) -> None:
-    with pytest.raises(CannotSplit, match=message):
-        METHODS.get("pc-darts")(task(blueprint))
+    with pytest.raises(CannotSearch, match=message):
+        stages_of("pc-darts", task(blueprint))
 
 
 @pytest.mark.parametrize("method", MIXTURES)
@@ -167,8 +167,8 @@ def test_sizes_that_cannot_be_mixed_are_refused(method: str) -> None:
         width = Dim("width", (4, 8))
         return nn.Sequential(nn.Flatten(), ElasticLinear(64, width), ElasticLinear(width, 2))
 
-    with pytest.raises(CannotRelax, match="'width'.*one path at a time"):
-        METHODS.get(method)(task(Blueprint(make)))
+    with pytest.raises(CannotSearch, match="'width'.*instead: .*random, randomnas.*spos"):
+        stages_of(method, task(Blueprint(make)))
 
 
 def test_settings_of_a_person_come_first() -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from nasturtium.core.errors import UsageError
 from nasturtium.methods.autoformer import autoformer
-from nasturtium.methods.base import Json
+from nasturtium.methods.base import Json, stages_of
 from nasturtium.methods.ofa import ofa
 from nasturtium.modules.blocks.mbconv import classifier, inverted, residual
 from nasturtium.modules.blueprint import Blueprint
@@ -62,8 +62,8 @@ def test_ofa_killed_and_resumed_finds_the_same(last: int, whole: dict[str, Json]
 
 def test_ofa_refuses_what_it_cannot_shrink_and_names_who_can_search_it() -> None:
     fixed = Blueprint(lambda: OneOf("act", {"relu": nn.ReLU, "gelu": nn.GELU}))
-    with pytest.raises(UsageError, match="nothing can shrink here.*can search this space: .*spos"):
-        ofa(task_of(fixed, {}))
+    with pytest.raises(UsageError, match="nothing can shrink here.*is a decision. Methods.*: .*random.*spos"):
+        stages_of("ofa", task_of(fixed, {}))
     with pytest.raises(UsageError, match="at least 2 epochs"):
         ofa(task_of(ELASTIC, {}, "1 epoch"))
 

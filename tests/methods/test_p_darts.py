@@ -6,8 +6,8 @@ import torch
 from tiny_task import Killed, KilledAt, run_stages, task_of, without_cost
 from torch import nn
 
-from nasturtium.core.errors import CannotRelax, UsageError
-from nasturtium.methods.base import Json
+from nasturtium.core.errors import CannotSearch, UsageError
+from nasturtium.methods.base import Json, stages_of
 from nasturtium.methods.p_darts import PARTS, deepened, joined, p_darts, strongest, with_few_skips
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.edge import Edge
@@ -234,5 +234,5 @@ def test_dropouts_that_would_do_nothing_are_refused() -> None:
 
 
 def test_a_space_that_cannot_be_mixed_is_refused_with_the_methods_that_can() -> None:
-    with pytest.raises(CannotRelax, match="one path at a time.*train each architecture"):
-        p_darts(task_of("nasbench101", {"channels": 5, "stacks": 1, "cells": 1}))
+    with pytest.raises(CannotSearch, match="needs one option.*instead: .*random.*spos"):
+        stages_of("p-darts", task_of("nasbench101", {"channels": 5, "stacks": 1, "cells": 1}))

@@ -8,7 +8,7 @@ import pytest
 from nasturtium.core.config import SearchConfig
 from nasturtium.core.errors import UsageError
 from nasturtium.job import prepare
-from nasturtium.methods.base import METHODS, Json, Task
+from nasturtium.methods.base import METHODS, Json, Task, stages_of
 from nasturtium.methods.few_shot import Part, Whole
 from nasturtium.methods.pace import Pace
 from nasturtium.space.architecture import Architecture
@@ -40,8 +40,9 @@ class KilledAt(Silent):
 
 
 def task(space: str = "nested", *, budget: str = "4 epochs", blueprint=None, **searching) -> Task:
+    few = {"paths": 6} if "epoch" in budget else {}
     config = SearchConfig(
-        budget=budget, searching={"batch_size": 16, "paths": 6, **searching}, device="cpu", seed=1
+        budget=budget, searching={"batch_size": 16, **few, **searching}, device="cpu", seed=1
     )
     source = InMemory(TOY.images, TOY.labels, mirror=False)
     return prepare(config, source, blueprint or BLUEPRINTS[space])
@@ -145,6 +146,9 @@ def test_the_parts_share_what_the_whole_leaves_over(pace, first, part):
         ({"strategy": "rndom"}, "unknown strategy 'rndom': did you mean 'random'"),
         ({"learning_rates": 1}, "did you mean 'learning_rate'"),
         ({"training_share": 1.5}, "training_share = 1.5"),
+        ({"training_share": 0.5}, "training_share: only a budget of time"),
+        ({"budget": "5s", "paths": 3}, "paths: a time budget scores as many paths as fit"),
+        ({"optimizer": "adamw", "momentum": 0.5}, "momentum: AdamW has none"),
     ],
 )
 def test_what_can_not_be_done_is_refused_before_anything_is_spent(method, options, said):
@@ -156,7 +160,7 @@ def test_what_can_not_be_done_is_refused_before_anything_is_spent(method, option
 def test_training_settings_are_refused_by_name(method):
     blueprint = BLUEPRINTS["chain"].with_settings([Decision("train/learning_rate", (0.1, 0.2))])
     with pytest.raises(UsageError, match=r"training settings \(train/learning_rate\).*random"):
-        METHODS.get(method)(task(blueprint=blueprint))
+        stages_of(method, task(blueprint=blueprint))
 
 
 def test_few_shot_needs_two_epochs():

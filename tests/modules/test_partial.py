@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import CannotSplit
+from nasturtium.core.errors import CannotSearch
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, building
 from nasturtium.modules.derive import derive
@@ -73,6 +73,6 @@ def test_a_path_is_the_derived_module(op, stride):
 def test_channels_that_make_no_equal_parts_are_refused_with_the_edge():
     with (
         building(Building(part=4)),
-        pytest.raises(CannotSplit, match="edge 'cell/2<-0' has 6 channels.*4 equal parts.*multiple of 4"),
+        pytest.raises(CannotSearch, match="edge 'cell/2<-0' has 6 channels.*4 equal parts.*multiple of 4"),
     ):
         Edge("cell/2<-0", {"skip_connect": OPS.get("skip_connect")}, 6)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.core.errors import CannotSplit
+from nasturtium.core.errors import CannotSearch
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.one_of import OneOf
@@ -47,7 +47,7 @@ def test_edges_are_ranked_by_beta_times_alpha():
 
 def test_a_space_without_edges_is_refused():
     blueprint = Blueprint(lambda: OneOf("act", {"relu": nn.ReLU, "silu": nn.SiLU}))
-    with pytest.raises(CannotSplit, match="PartialChannels splits the channels of edges.*no Edge"):
+    with pytest.raises(CannotSearch, match="PartialChannels splits the channels of edges.*no edges"):
         Supernet(blueprint, PartialChannels())
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotSearch
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.inputs import InputChoice
 from nasturtium.modules.one_of import OneOf
@@ -103,5 +103,5 @@ def test_without_a_choice_of_one_there_is_nothing_to_split():
         def forward(self, x):
             return self.pick([layer(x) for layer in self.convs])
 
-    with pytest.raises(UsageError, match="this space has none; spos can search it"):
+    with pytest.raises(CannotSearch, match="this space has none"):
         splitted(lambda: Net(Pair()))

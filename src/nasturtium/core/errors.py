@@ -21,12 +21,12 @@ class UsageError(NasturtiumError, ValueError):
     exit_code = 2
 
 
-class CannotRelax(UsageError):
-    """A space that a method based on mixtures cannot search; others may."""
+class CannotSearch(UsageError):
+    """A space that a method can't search; those with one of the abilities `others` may (see `METHODS`)."""
 
-
-class CannotSplit(UsageError):
-    """A space whose channels a method can't divide into parts."""
+    def __init__(self, reason: str, others: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.others = others
 
 
 class DataError(NasturtiumError, ValueError):

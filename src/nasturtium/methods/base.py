@@ -1,11 +1,12 @@
 """What a method is: a short list of stages that end with an architecture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lightning_fabric import Fabric
 
+from nasturtium.core.errors import CannotSearch
 from nasturtium.core.registry import Registry
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.problem.objectives import Limit
@@ -70,6 +71,19 @@ SEARCHABLE: Mapping[str, str] = {
 """What methods of an ability can search, in words; some leave out a few spaces, which they refuse by name."""
 
 
-def able(ability: str) -> str:
-    """The methods with an ability, for an error message."""
-    return ", ".join(name for name in METHODS.names() if ability in METHODS.info(name).abilities)
+def stages_of(method: str, task: Task) -> Sequence[Stage]:
+    """The stages of a search by `method`.
+
+    Raises `CannotSearch`, with the methods that may, for a space that this one can't search, and other
+    `UsageError`s for what makes no sense here.
+    """
+    try:
+        return METHODS.get(method)(task)
+    except CannotSearch as error:
+        raise refused(method, str(error), error.others) from None
+
+
+def refused(method: str, reason: str, others: Collection[str]) -> CannotSearch:
+    """An error that tells why a method can't, and which methods with one of the abilities `others` may."""
+    able = [n for n in METHODS.names() if n != method and not METHODS.info(n).abilities.isdisjoint(others)]
+    return CannotSearch(f"{reason}. Methods to try instead: {', '.join(able)}")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from nasturtium.core.errors import CannotRelax, UsageError
+from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
-from nasturtium.methods.base import Json, Task, able
+from nasturtium.methods.base import Json, Task
 from nasturtium.methods.conclusion import conclude
 from nasturtium.methods.pace import Pace, seconds_per_step
 from nasturtium.oneshot.arch_step import ArchStep
@@ -39,8 +39,8 @@ class GradientSearch:
     """Searches with a bilevel optimisation; resumes from the checkpoint of the last finished epoch.
 
     `arch_step`, `penalties` and `stop` are as in `Bilevel`; `settings` are the method's, which a person may
-    change. Where the method makes something else of what is found,
-    nothing `concludes` here. Raises `CannotRelax` for a space that the relaxation can't search.
+    change. Where the method makes something else of what is found, nothing `concludes` here. Raises
+    `CannotSearch` for a space that the relaxation can't search.
     """
 
     def __init__(
@@ -70,9 +70,10 @@ class GradientSearch:
         self._concludes = concludes
         self.settings = settings.changed({"mirror": task.mirror, **task.searching})
         # what can't be searched is refused before anything is spent
-        self._refuse_idle_dropout(self._loop(self.settings)[0])
+        self._refuse_idle(self._loop(self.settings)[0])
 
-    def _refuse_idle_dropout(self, supernet: Supernet) -> None:
+    def _refuse_idle(self, supernet: Supernet) -> None:
+        """Raise `UsageError` for a setting that would change nothing here."""
         asked, settings = self._task.searching, self.settings
         if "skip_dropout" in asked and settings.skip_dropout and not supernet.skip_dropouts():
             raise UsageError("skip_dropout: no edge of this space has an identity among its operations")
@@ -81,30 +82,29 @@ class GradientSearch:
                 f"path_dropout: {type(self._relaxation).__name__} never runs several options of a decision of"
                 " this space together, so that none can be dropped"
             )
+        if "eigenvalue_every" in asked and settings.eigenvalue_every and not self._relaxation.twice:
+            raise UsageError(
+                f"eigenvalue_every: with {type(self._relaxation).__name__} a loss has no second derivatives"
+                " by the architecture parameters, so that its curvature can't be measured"
+            )
 
     def _loop(self, settings: BilevelSettings) -> tuple[Supernet, Bilevel]:
         task = self._task
-        try:
-            supernet = Supernet(
-                task.blueprint,
-                self._relaxation,
-                seed=seed_for(task.seed, "supernet"),
-                skip_dropout=settings.skip_dropout > 0,
-            )
-            return supernet, Bilevel(
-                supernet,
-                self._arch_step,
-                settings,
-                fabric=task.fabric,
-                seed=task.seed,
-                penalties=self._penalties,
-                stop=self._stop,
-            )
-        except CannotRelax as error:
-            raise CannotRelax(
-                f"{error}; methods that run one path at a time can search this space ({able('path')}), as can"
-                f" those that train each architecture ({able('training')})"
-            ) from None
+        supernet = Supernet(
+            task.blueprint,
+            self._relaxation,
+            seed=seed_for(task.seed, "supernet"),
+            skip_dropout=settings.skip_dropout > 0,
+        )
+        return supernet, Bilevel(
+            supernet,
+            self._arch_step,
+            settings,
+            fabric=task.fabric,
+            seed=task.seed,
+            penalties=self._penalties,
+            stop=self._stop,
+        )
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The derived architecture, the curve of the search, and what `conclude` says."""

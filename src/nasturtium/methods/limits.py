@@ -8,7 +8,7 @@ import numpy as np
 from nasturtium.core.errors import UsageError
 from nasturtium.estimators.within_limits import WithinLimits
 from nasturtium.hardware.sizes import Sizes, sizes_of
-from nasturtium.methods.base import METHODS, Task, able
+from nasturtium.methods.base import METHODS, Task, refused
 from nasturtium.problem.objectives import Limit, violation
 from nasturtium.problem.protocols import Estimator
 from nasturtium.space.architecture import Architecture
@@ -21,12 +21,11 @@ PATIENCE = 40  # mutations in a row that lead no further down
 
 
 def refuse_limits(method: str, limits: Sequence[Limit]) -> None:
-    """Raise `UsageError` where a method can't keep limits."""
+    """Raise `CannotSearch` where a method can't keep limits."""
     if limits and "limits" not in METHODS.info(method).abilities:
-        raise UsageError(
-            f"method {method!r} can't keep {' and '.join(map(str, limits))}: it never compares whole"
-            f" architectures. Methods that keep limits: {able('limits')}"
-        )
+        names = " and ".join(map(str, limits))
+        reason = f"method {method!r} can't keep {names}: it never compares whole architectures"
+        raise refused(method, reason, ["limits"])
 
 
 def limited(estimator: Estimator, task: Task) -> Estimator:

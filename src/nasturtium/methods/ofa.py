@@ -4,7 +4,6 @@ https://arxiv.org/abs/1908.09791).
 
 from collections.abc import Callable
 
-from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.pace import Pace
@@ -28,13 +27,7 @@ class Shrinking(SupernetTraining):
     def __init__(self, task: Task) -> None:
         super().__init__(task, lambda _, space: UniformDecisions(space, TYPICAL), settings=SETTINGS)
         supernet, space = self.fresh()
-        try:
-            found = phases(supernet.net, space)
-        except UsageError as error:
-            raise UsageError(
-                f"{error}. Single-path methods that do not shrink a largest network can search this space:"
-                f" {', '.join(_others())}"
-            ) from None
+        found = phases(supernet.net, space)
         if task.budget.unit == "epochs":
             epochs_of(found, int(task.budget.amount))  # too few are refused before anything is spent
 
@@ -56,10 +49,6 @@ class Shrinking(SupernetTraining):
             on_epoch=on_epoch,
         )
         return supernet, trained.curve
-
-
-def _others() -> list[str]:
-    return [name for name in METHODS.names() if "path" in METHODS.info(name).abilities and name != "ofa"]
 
 
 @METHODS.register(

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import CannotSplit
+from nasturtium.core.errors import CannotSearch
 from nasturtium.modules.choice import current
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.partial import OnPart, shuffle, split
@@ -20,7 +20,7 @@ class Edge(OneOf):
 
     With `null` a relaxation may add a candidate that outputs zero (DARTS' `none`, which takes part in the
     softmax but is never derived). Built on a `part` of the channels (see `Building`), it raises
-    `CannotSplit` if they make no equal parts. Identities can drop elements where `Building` says so.
+    `CannotSearch` if they make no equal parts. Identities can drop elements where `Building` says so.
     """
 
     def __init__(
@@ -28,9 +28,10 @@ class Edge(OneOf):
     ) -> None:
         part = current().part
         if channels % part:
-            raise CannotSplit(
+            raise CannotSearch(
                 f"edge {name!r} has {channels} channels, which make no {part} equal parts: give the network"
-                f" a number of channels that is a multiple of {part}"
+                f" a number of channels that is a multiple of {part}",
+                others=("mixture",),
             )
         super().__init__(
             name, {op: partial(_built, factory, channels // part, stride) for op, factory in ops.items()}

@@ -65,8 +65,8 @@ class Bilevel:
 
     `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties`, and then
     those of the settings, change the architecture's loss; `stop` may end the search early. Same seed, same
-    machine: same result, also when interrupted and resumed from `checkpoints`. Raises `CannotRelax` where the
-    supernet can't rank options.
+    machine: same result, also when interrupted and resumed from `checkpoints`. Raises `CannotSearch` where
+    the supernet can't rank options.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from torch import nn
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.modules.dims import Size, dims_of
 from nasturtium.modules.elastic.base import ElasticLayer
@@ -64,12 +64,13 @@ def phases(net: nn.Module, space: SearchSpace) -> list[Phase]:
 
     At first the largest options are trained alone. Then all kernel sizes join, then depths, one option a
     phase, then widths in the same way. Decisions that are not elastic (operations, image resolutions) are
-    open throughout. Raises `UsageError` if there are none to shrink, or if constraints forbid the largest.
+    open throughout. Raises `CannotSearch` if there are none to shrink, or if constraints forbid the largest.
     """
     kinds = {name: kind for name, kind in elastic(net).items() if len(space.decisions[name].options) > 1}
     if not kinds:
-        raise UsageError(
-            "nothing can shrink here: no kernel size, depth or width of this space is a decision"
+        raise CannotSearch(
+            "nothing can shrink here: no kernel size, depth or width of this space is a decision",
+            others=("path", "training"),
         )
     opened = dict.fromkeys(kinds, 1)
 
@@ -118,7 +119,8 @@ def _refuse_impossible(largest: SearchSpace) -> None:
     try:
         largest.sample(np.random.default_rng(0))
     except UsageError as error:
-        raise UsageError(f"the largest network, which is trained first, can't be: {error}") from None
+        reason = f"the largest network, which is trained first, can't be: {error}"
+        raise CannotSearch(reason, others=("path", "training")) from None
 
 
 def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotSearch
 from nasturtium.oneshot.arch_step import Batch
 from nasturtium.oneshot.calibrate import batch_statistics
 from nasturtium.oneshot.supernet import Supernet
@@ -42,8 +42,8 @@ def split(supernet: Supernet, contexts: Sequence[Batch], rng: np.random.Generato
 
     Per batch of `contexts` the options of a decision are compared in a random path, the same but for the
     decision itself and what it switches on. The two least alike options begin a group each, and the others
-    join so that the groups are equally large. Raises `UsageError` if no decision chooses one of several
-    options.
+    join so that the groups are equally large. Raises `CannotSearch` if no decision chooses one of
+    several options.
     """
     compared = _compared(supernet.space, rng)
     found = {d.name: _agreement(supernet, d, contexts, rng) for d in compared}
@@ -69,12 +69,13 @@ def groups(agreement: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 def splittable(space: SearchSpace) -> list[Decision]:
-    """The decisions that choose one of several options; raises `UsageError` if there are none."""
+    """The decisions that choose one of several options; raises `CannotSearch` if there are none."""
     found = [d for d in space.decisions.values() if not d.many and len(d.options) > 1]
     if not found:
-        raise UsageError(
+        raise CannotSearch(
             "a supernet is split between the options of a decision that chooses one of several, and this"
-            " space has none; spos can search it"
+            " space has none",
+            others=("path", "training"),
         )
     return found
 

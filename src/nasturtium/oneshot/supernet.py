@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import CannotRelax, CannotSplit, UsageError
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Building, Choice, Gate, building
 from nasturtium.modules.derive import derive
@@ -27,9 +27,9 @@ class Supernet(nn.Module):
 
     With a `relaxation` it owns one row of architecture parameters per decision *name* (`alphas`), so all
     sites of a name share it. `activate` runs a single path instead. What `filters` make of a relaxation's
-    gate is what runs; a position in it counts the options of the blueprint's space. Raises `UsageError` if
-    the space has decisions that no module makes (training settings), `CannotRelax` for choices that cannot
-    take part in the relaxation's mixture, `CannotSplit` if it takes parts of channels and there are no edges.
+    gate is what runs; a position in it counts the options of the blueprint's space. Raises `CannotSearch` if
+    the space has decisions that no module makes (training settings), for choices that cannot take part in the
+    relaxation's mixture, and if it takes parts of channels and there are no edges.
 
     With `skip_dropout` the identities among the operations of edges can drop elements, at the rate that
     `set_skip_dropout` sets; what they drop is drawn from the relaxation's generator.
@@ -70,9 +70,8 @@ class Supernet(nn.Module):
         found = {d.name: d for choice in self._choices() for d in choice.decisions()}
         missing = sorted(self.space.decisions.keys() - found.keys())
         if missing:
-            raise UsageError(
-                f"weight sharing can't search training settings ({', '.join(missing)}); use a method"
-                " that trains each architecture, such as random"
+            raise CannotSearch(
+                f"weight sharing can't search training settings ({', '.join(missing)})", others=("training",)
             )
         return found
 
@@ -95,24 +94,27 @@ class Supernet(nn.Module):
                 if choice.runs_mixtures or len(kept.options) == 1:
                     continue
                 if len(gate.index) != kept.k:
-                    raise CannotRelax(
+                    raise CannotSearch(
                         f"{type(choice).__name__} needs one option of {kept.name!r} but would get a mixture"
-                        f" of {len(gate.index)}"
+                        f" of {len(gate.index)}",
+                        others=("path", "training"),
                     )
                 if gate.weight is not None:
-                    raise CannotRelax(
+                    raise CannotSearch(
                         f"{type(choice).__name__} takes no weights, so that {kept.name!r} would not learn"
-                        " which option is best"
+                        " which option is best",
+                        others=("path", "training"),
                     )
 
     def _refuse_parts(self, relaxation: Relaxation) -> None:
         if relaxation.part > 1 and not any(isinstance(choice, Edge) for choice in self._choices()):
-            raise CannotSplit(
-                f"{type(relaxation).__name__} splits the channels of edges, and this space has no Edge"
+            raise CannotSearch(
+                f"{type(relaxation).__name__} splits the channels of edges, but this space has no edges",
+                others=("mixture",),
             )
 
     def require_ranks(self) -> None:
-        """Raise `CannotRelax` for a k-of-n decision that neither has parameters nor switches on decisions
+        """Raise `CannotSearch` for a k-of-n decision that neither has parameters nor switches on decisions
         that do: a search could not tell which of its options are best.
         """
         for decision in self._decisions.values():
@@ -122,9 +124,10 @@ class Supernet(nn.Module):
                 if child in self.alphas and any(w.decision == decision.name for c in condition for w in c)
             )
             if decision.k < len(decision.options) and decision.name not in self.alphas and not any(below):
-                raise CannotRelax(
+                raise CannotSearch(
                     f"{type(self.relaxation).__name__} has no parameters for {decision.name!r}, which chooses"
-                    f" {decision.k} of {len(decision.options)}, and nothing below it could rank its options"
+                    f" {decision.k} of {len(decision.options)}, and nothing below it could rank its options",
+                    others=("path", "training"),
                 )
 
     def _choices(self) -> list[Choice]:
