@@ -28,7 +28,7 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["--data", "digit"], "did you mean 'digits'?"),
         (["--data", "no/such/folder"], "no/such/folder does not exist"),
         (["--budget", "soon"], "budget 'soon' is not understood"),
-        (["--budget", "5 trials"], "a gradient search has no trials"),
+        (["--budget", "5 trials"], "this search has no trials"),
         (["--search-net", "chanels=3"], "did you mean 'channels'"),
         (["--final-net", "channels"], "--final-net takes name=value pairs"),
         (["--training", "learning_rate=-1"], "learning_rate = -1"),

@@ -166,3 +166,13 @@ def test_training_settings_are_refused_by_name(method):
 def test_few_shot_needs_two_epochs():
     with pytest.raises(UsageError, match="at least '2 epochs'"):
         METHODS.get("few-shot")(task(budget="1 epoch"))
+
+
+def test_half_an_epoch_has_half_as_many_steps():
+    def pace(budget: str) -> Pace:
+        return METHODS.get("spos")(task(budget=budget))[1].pace(Silent())
+
+    whole = pace("1 epoch")
+    assert whole.epochs == 1
+    assert pace("0.5 epochs") == Pace(1, whole.steps // 2)
+    assert pace("1.5 epochs") == Pace(2, int(whole.steps * 0.75))

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
 from nasturtium.methods.conclusion import conclude
-from nasturtium.methods.gradient_search import DARTS_SETTINGS, GradientSearch, epochs_told
+from nasturtium.methods.epochs import epochs_told
+from nasturtium.methods.gradient_search import DARTS_SETTINGS, GradientSearch
 from nasturtium.methods.pace import Pace, paced
 from nasturtium.oneshot.arch_step import FirstOrder
 from nasturtium.oneshot.perturbation import Perturbation, order

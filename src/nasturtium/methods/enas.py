@@ -3,7 +3,6 @@ https://arxiv.org/abs/1802.03268).
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ from pydantic import Field, field_validator
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.limits import final_sizes
-from nasturtium.methods.pace import Timing
-from nasturtium.methods.path_search import Inherit, PathSearch
+from nasturtium.methods.path_search import PathSearch, searched
 from nasturtium.methods.supernet_training import PathSearchSettings, SupernetTraining
-from nasturtium.modules.derive import derive
 from nasturtium.oneshot.paths import PathSampler, Scorer
 from nasturtium.problem.objectives import violation
 from nasturtium.problem.protocols import Problem, Strategy
@@ -145,12 +142,8 @@ def enas(task: Task) -> list[Stage]:
     """
     training = SupernetTraining(task, lambda _, space: _sampler(task, space), settings=SETTINGS)
     _sampler(task, training.fresh()[1])  # refused before anything is spent
-
-    def inherit(run: Run) -> Inherit:
-        return partial(derive, training.trained(run).net)
-
     search = ControllerSearch if training.settings.strategy == CONTROLLER else PathSearch
-    return [Timing(training), training, search(task, training.settings, inherit)]
+    return searched(task, training, search)
 
 
 def _sampler(task: Task, space: SearchSpace) -> ControllerPaths:

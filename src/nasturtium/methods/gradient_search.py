@@ -4,15 +4,15 @@ A supernet, a relaxation, alternating updates, a derived architecture.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.conclusion import conclude
-from nasturtium.methods.pace import Pace, seconds_per_step
+from nasturtium.methods.epochs import epochs_told
+from nasturtium.methods.pace import Pace, pace_of, refuse_other_budgets, seconds_per_step, steps_of_pass
 from nasturtium.oneshot.arch_step import ArchStep
 from nasturtium.oneshot.bilevel import Bilevel, Found, Stop
 from nasturtium.oneshot.epochs import OnEpoch
@@ -20,18 +20,11 @@ from nasturtium.oneshot.penalties import Penalty
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
-from nasturtium.problem.records import Cost, SearchEpoch
-from nasturtium.study.budget import Budget
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
 
-MOST_EPOCHS = 50  # the authors' number on CIFAR-10
 DARTS_SETTINGS = BilevelSettings()
-FIGURES = (
-    *("epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"),
-    *("entropy", "skips", "free_share", "eigenvalue"),
-)
 LONG_SEARCH = 10_000  # steps from which on the authors' step size for the architecture is used as it is
 
 
@@ -55,12 +48,7 @@ class GradientSearch:
         name: str = "search",
         concludes: bool = True,
     ) -> None:
-        if task.budget.unit == "trials":
-            raise UsageError(
-                "a gradient search has no trials: give its budget as time ('10m') or as '20 epochs'"
-            )
-        if "epochs" in task.searching:
-            raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
+        refuse_other_budgets(task)
         self.name = name
         self._task = task
         self._relaxation = relaxation
@@ -145,12 +133,12 @@ class GradientSearch:
 
     def pace(self, progress: Progress) -> Pace:
         """How many epochs and steps the budget allows."""
-        return pace_of([self], self._task.budget, progress, most_epochs=MOST_EPOCHS)
+        return pace_of([self], self._task.budget, progress)
 
     @property
     def pass_steps(self) -> int:
         """The steps of a pass over the search-train split."""
-        return max(len(self._task.splits.search_train) // self.settings.batch_size, 1)
+        return steps_of_pass(self._task.splits.search_train, self.settings.batch_size)
 
     def step_seconds(self) -> float:
         """Seconds of a step, measured now, with its part of what measuring the curvature takes."""
@@ -173,51 +161,3 @@ class GradientSearch:
             factor = min(max(LONG_SEARCH / (pace.epochs * pace.steps), 1.0), 10.0)
             update["alpha_learning_rate"] = factor * self.settings.alpha_learning_rate
         return self.settings.model_copy(update=update)
-
-
-@contextmanager
-def epochs_told(
-    run: Run, stage: str, epochs: int, progress: Progress, *, unit: str = "epochs"
-) -> Iterator[OnEpoch]:
-    """Inside, epochs that a loop tells are logged, unless the run knows them already, and shown."""
-    known, best = len(run.epochs(stage)), 0.0
-
-    def on_epoch(epoch: SearchEpoch) -> None:
-        nonlocal best
-        best = max(best, epoch.valid_accuracy)
-        if epoch.epoch > known:
-            run.epoch(stage, figures(epoch), cost=Cost.from_dict(epoch.cost))
-        progress.advance(
-            epoch.epoch,
-            loss=epoch.train_loss,
-            valid_accuracy=epoch.valid_accuracy,
-            best_valid_accuracy=best,
-        )
-
-    progress.start(stage, epochs, unit)
-    try:
-        yield on_epoch
-    finally:
-        progress.finish()
-
-
-def pace_of(
-    searches: Sequence[GradientSearch], budget: Budget, progress: Progress, *, most_epochs: int
-) -> Pace:
-    """The pace at which `budget` is enough for all searches, each of which goes equally many steps."""
-    pass_steps = searches[0].pass_steps
-    if budget.unit == "epochs":
-        return Pace.over(budget.amount / len(searches), pass_steps=pass_steps)
-    progress.say("timing a few steps of the search")
-    pace = Pace.within(
-        budget.amount,
-        step_seconds=sum(search.step_seconds() for search in searches),
-        pass_steps=pass_steps,
-        most_epochs=most_epochs,
-    )
-    return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
-
-
-def figures(epoch: SearchEpoch) -> Mapping[str, float]:
-    """The figures of an epoch, for the run's log."""
-    return {name: getattr(epoch, name) for name in FIGURES if getattr(epoch, name) is not None}

@@ -2,13 +2,14 @@
 https://arxiv.org/abs/1908.09791).
 """
 
-from collections.abc import Callable
+import math
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Stage, Task
 from nasturtium.methods.pace import Pace
 from nasturtium.methods.path_search import searched
 from nasturtium.methods.supernet_training import PathSearchSettings, SupernetTraining
+from nasturtium.oneshot.epochs import OnEpoch
 from nasturtium.oneshot.paths import UniformDecisions
 from nasturtium.oneshot.shrinking import epochs_of, phases, shrink
 from nasturtium.oneshot.supernet import Supernet
@@ -29,11 +30,9 @@ class Shrinking(SupernetTraining):
         supernet, space = self.fresh()
         found = phases(supernet.net, space)
         if task.budget.unit == "epochs":
-            epochs_of(found, int(task.budget.amount))  # too few are refused before anything is spent
+            epochs_of(found, math.ceil(task.budget.amount))  # too few are refused before anything is spent
 
-    def _train(
-        self, run: Run, on_epoch: Callable[[SearchEpoch], None]
-    ) -> tuple[Supernet, tuple[SearchEpoch, ...]]:
+    def _train(self, run: Run, on_epoch: OnEpoch) -> tuple[Supernet, tuple[SearchEpoch, ...]]:
         task, pace = self._task, Pace.of(run)
         supernet, space = self.begin(run)
         trained = shrink(

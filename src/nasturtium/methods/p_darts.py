@@ -16,8 +16,8 @@ import numpy as np
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import METHODS, Json, Stage, Task
 from nasturtium.methods.conclusion import conclude
-from nasturtium.methods.gradient_search import GradientSearch, pace_of
-from nasturtium.methods.pace import Pace, Timing
+from nasturtium.methods.gradient_search import GradientSearch
+from nasturtium.methods.pace import Pace, Timing, pace_of
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder
 from nasturtium.oneshot.relaxations.softmax import Softmax

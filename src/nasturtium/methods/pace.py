@@ -5,7 +5,7 @@ turned into epochs before the work begins, not by a clock that stops it.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import perf_counter
@@ -13,9 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Stage, Task
 from nasturtium.modules.blueprint import Blueprint
+from nasturtium.study.budget import Budget
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.data.image_set import ImageSet
@@ -23,6 +25,7 @@ from nasturtium.training.trainer import fit
 
 PACE = "pace"
 FEWEST_EPOCHS = 8  # with fewer passes epochs are shortened, so that schedules and curves keep their shape
+MOST_EPOCHS = 50  # of a search within a time budget, the number of DARTS' authors on CIFAR-10
 SLOW = 5.0  # seconds of a step
 
 
@@ -96,6 +99,47 @@ def time_training(blueprint: Blueprint, images: ImageSet, task: Task) -> float:
         )
 
     return (one() + one()) / 2
+
+
+class Timed(Protocol):
+    """A training on the search-train split whose steps can be timed."""
+
+    @property
+    def pass_steps(self) -> int:
+        """The steps of a pass over the split."""
+
+    def step_seconds(self) -> float:
+        """Seconds of a step, measured now."""
+
+
+def refuse_other_budgets(task: Task) -> None:
+    """Raise `UsageError` for a search whose length is given as trials, or as a setting."""
+    if task.budget.unit == "trials":
+        raise UsageError("this search has no trials: give its budget as time ('10m') or as '20 epochs'")
+    if "epochs" in task.searching:
+        raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
+
+
+def pace_of(
+    searches: Sequence[Timed], budget: Budget, progress: Progress, *, most_epochs: int = MOST_EPOCHS
+) -> Pace:
+    """The pace at which `budget` is enough for all searches, each of which goes equally many steps."""
+    pass_steps = searches[0].pass_steps
+    if budget.unit == "epochs":
+        return Pace.over(budget.amount / len(searches), pass_steps=pass_steps)
+    progress.say("timing a few steps of the search")
+    pace = Pace.within(
+        budget.amount,
+        step_seconds=sum(search.step_seconds() for search in searches),
+        pass_steps=pass_steps,
+        most_epochs=most_epochs,
+    )
+    return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
+
+
+def steps_of_pass(images: ImageSet, batch_size: int) -> int:
+    """How many batches a pass over `images` has; a rest is left out."""
+    return max(len(images) // batch_size, 1)
 
 
 class Paced(Protocol):

@@ -114,10 +114,10 @@ def path_stages(
     return searched(task, training)
 
 
-def searched(task: Task, training: SupernetTraining) -> list[Stage]:
+def searched(task: Task, training: SupernetTraining, search: type[PathSearch] = PathSearch) -> list[Stage]:
     """Measure and write down the pace of `training`, train at it, search over what it leaves."""
 
     def inherit(run: Run) -> Inherit:
         return partial(derive, training.trained(run).net)
 
-    return [Timing(training), training, PathSearch(task, training.settings, inherit)]
+    return [Timing(training), training, search(task, training.settings, inherit)]

@@ -15,7 +15,7 @@ from nasturtium.estimators.train import figures, settings_of
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.limits import draw, final_sizes
-from nasturtium.methods.pace import Pace, time_training
+from nasturtium.methods.pace import Pace, steps_of_pass, time_training
 from nasturtium.modules.residual import ResidualNetwork, matched_width
 from nasturtium.problem.records import Fidelity, Measurement
 from nasturtium.space.architecture import Architecture
@@ -96,7 +96,7 @@ class RetrainPace:
     def run(self, run: Run, progress: Progress) -> Json:
         """The settings' own epochs, or as many as fit into the seconds there are."""
         task = self._task
-        pass_steps = max(len(task.splits.train) // task.training.batch_size, 1)
+        pass_steps = steps_of_pass(task.splits.train, task.training.batch_size)
         if self._seconds is None:
             return Pace(task.training.epochs, pass_steps).to_dict()
         progress.say("timing a few steps of the final training")

@@ -8,17 +8,18 @@ from pydantic import Field, field_validator
 from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.methods.base import Json, Task
-from nasturtium.methods.gradient_search import MOST_EPOCHS, figures
-from nasturtium.methods.pace import Pace, seconds_per_step
+from nasturtium.methods.epochs import epochs_told
+from nasturtium.methods.pace import Pace, pace_of, refuse_other_budgets, seconds_per_step, steps_of_pass
 from nasturtium.oneshot.distil import Distillation
+from nasturtium.oneshot.epochs import OnEpoch
 from nasturtium.oneshot.paths import PathSampler
 from nasturtium.oneshot.settings import PathSettings
 from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.oneshot.supernet import Supernet
-from nasturtium.problem.records import Cost, SearchEpoch
+from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.strategies.base import STRATEGIES
-from nasturtium.study.budget import Unit
+from nasturtium.study.budget import Budget, Unit
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.training.checkpoint import Checkpoints
@@ -78,10 +79,7 @@ class SupernetTraining:
         distil: Distillation | None = None,
         settings: PathSearchSettings = PATH_SETTINGS,
     ) -> None:
-        if task.budget.unit == "trials":
-            raise UsageError("a supernet is trained first: give the budget as time ('10m') or as '20 epochs'")
-        if "epochs" in task.searching:
-            raise UsageError("the number of epochs of a search is its budget: give it as '20 epochs'")
+        refuse_other_budgets(task)
         self._task = task
         self._sampler = sampler
         self._distil = distil
@@ -103,27 +101,16 @@ class SupernetTraining:
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The curve of the training; the weights are in the run's checkpoints."""
-        known = len(run.epochs(self.name))
-        progress.start(self.name, self.stretch(Pace.of(run)).epochs, "epochs")
-
-        def on_epoch(epoch: SearchEpoch) -> None:
-            if epoch.epoch > known:
-                run.epoch(self.name, figures(epoch), cost=Cost.from_dict(epoch.cost))
-            progress.advance(epoch.epoch, loss=epoch.train_loss, valid_accuracy=epoch.valid_accuracy)
-
-        try:
+        epochs = self.stretch(Pace.of(run)).epochs
+        with epochs_told(run, self.name, epochs, progress) as on_epoch:
             _, curve = self._train(run, on_epoch)
-        finally:
-            progress.finish()
         return {"curve": [asdict(epoch) for epoch in curve], "settings": self.settings.model_dump()}
 
     def trained(self, run: Run) -> Supernet:
         """The supernet of a finished training; what its checkpoint lacks is trained again."""
         return self._train(run, lambda _: None)[0]
 
-    def _train(
-        self, run: Run, on_epoch: Callable[[SearchEpoch], None]
-    ) -> tuple[Supernet, tuple[SearchEpoch, ...]]:
+    def _train(self, run: Run, on_epoch: OnEpoch) -> tuple[Supernet, tuple[SearchEpoch, ...]]:
         pace = self.stretch(Pace.of(run))
         supernet, space = self.begin(run)
         trained = self._loop(supernet, space, pace.epochs).run(
@@ -146,20 +133,18 @@ class SupernetTraining:
         )
 
     def pace(self, progress: Progress) -> Pace:
-        """How many epochs and steps the budget allows."""
-        task, settings = self._task, self.settings
-        pass_steps = max(len(task.splits.search_train) // settings.batch_size, 1)
-        if task.budget.unit == "epochs":
-            return Pace(max(int(task.budget.amount), 1), pass_steps)
-        progress.say("timing a few steps of the supernet")
-        one = self._loop(*self.fresh(), epochs=1)
-        step_seconds = seconds_per_step(
-            lambda n: one.run(task.splits.search_train, task.splits.search_valid, steps=n)
-        )
-        pace = Pace.within(
-            task.budget.amount * settings.training_share,
-            step_seconds=step_seconds,
-            pass_steps=pass_steps,
-            most_epochs=MOST_EPOCHS,
-        )
-        return pace.advise(progress, pass_steps=pass_steps, sizes="--search-net")
+        """How many epochs and steps the budget, or the training's share of its time, allows."""
+        budget = self._task.budget
+        if budget.unit == "seconds":
+            budget = Budget(budget.amount * self.settings.training_share, "seconds")
+        return pace_of([self], budget, progress)
+
+    @property
+    def pass_steps(self) -> int:
+        """The steps of a pass over the search-train split."""
+        return steps_of_pass(self._task.splits.search_train, self.settings.batch_size)
+
+    def step_seconds(self) -> float:
+        """Seconds of a step, measured now."""
+        splits, one = self._task.splits, self._loop(*self.fresh(), epochs=1)
+        return seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))

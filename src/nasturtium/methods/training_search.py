@@ -8,7 +8,7 @@ from nasturtium.core.seeds import seed_for
 from nasturtium.estimators.train import TrainEstimator
 from nasturtium.methods.base import Json, Task
 from nasturtium.methods.limits import limited
-from nasturtium.methods.pace import Pace, time_training
+from nasturtium.methods.pace import Pace, steps_of_pass, time_training
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity
@@ -70,7 +70,7 @@ class TrainingSearch:
     def pace(self, progress: Progress) -> Pace:
         """How long each proposal is trained."""
         task = self._task
-        pass_steps = max(len(task.splits.search_train) // task.training.batch_size, 1)
+        pass_steps = steps_of_pass(task.splits.search_train, task.training.batch_size)
         if task.budget.unit != "seconds":
             return Pace(MOST_EPOCHS, pass_steps)
         progress.say("timing a few steps of training")
