@@ -205,7 +205,7 @@ def test_wrong_settings_are_all_named_at_once():
     with pytest.raises(UsageError) as error:
         BilevelSettings.parse({"epochs": 0, "learning_rates": 1, "momentum": 1.5})
     message = str(error.value)
-    assert message.startswith("search settings:")
+    assert message.startswith("search settings (`nasturtium methods NAME` lists them):")
     assert "epochs = 0" in message
     assert "momentum = 1.5" in message
     assert "'learning_rates': did you mean 'learning_rate'" in message

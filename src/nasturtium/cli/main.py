@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from nasturtium.core.errors import NasturtiumError, UsageError
 from nasturtium.core.version import VERSION
@@ -45,11 +45,17 @@ def search(
         str | None, typer.Option(help="Search space, see `nasturtium spaces`. Default: darts.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="Method, see `nasturtium methods`. Default: darts.")
+        str | None,
+        typer.Option(
+            help="Method, see `nasturtium methods`; `… methods NAME` tells its settings. Default: darts."
+        ),
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="For everything: '10m', '2h'; for the search alone: '20 epochs'. Default: 5m."),
+        typer.Option(
+            help="For everything: '10m', '2h'; for the search alone: '20 epochs', or '50 trials' of methods"
+            " that train each architecture. Default: 5m."
+        ),
     ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run; an existing one is resumed.")] = None,
     seed: Annotated[
@@ -68,10 +74,19 @@ def search(
     training: Annotated[
         str | None, typer.Option(help="Final training, e.g. epochs=30,learning_rate=0.05.")
     ] = None,
-    searching: Annotated[str | None, typer.Option(help="Settings of the search, e.g. batch_size=32.")] = None,
+    searching: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings of the search, e.g. batch_size=32,strategy=nsga2; `nasturtium methods NAME`"
+            " lists them."
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(help="The most that the final network may have, e.g. params=300000 or flops=1e7."),
+        typer.Option(
+            help="The most that the final network may have: params, or flops (multiply-adds for one image),"
+            " e.g. params=300000. May be repeated; methods that compare whole architectures keep it."
+        ),
     ] = None,
     search_setting: Annotated[
         list[str] | None,
@@ -191,7 +206,7 @@ def runs(folder: Folder = Path("runs"), debug: Debug = False) -> None:
         if not found:
             out.print(f"no runs in {folder}", highlight=False)
             return
-        table = Table("run", "state", "begun (UTC)", "budget", "error")
+        table = Table(Column("run", no_wrap=True), "state", "begun (UTC)", "budget", "error")
         for row in found:
             killed = row.state == "running" and not is_open(folder, row.name)
             state = "killed" if killed else row.state

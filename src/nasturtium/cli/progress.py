@@ -64,13 +64,13 @@ class PlainLines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._stage, self._unit, self._total = "", "", 0
+        self._stage, self._unit, self._total, self._done = "", "", 0, 0
         self._began = self._shown = 0.0
         self._first: int | None = None
 
     def start(self, stage: str, total: int, unit: str) -> None:
         """Note what is counted."""
-        self._stage, self._unit, self._total = stage, unit, total
+        self._stage, self._unit, self._total, self._done = stage, unit, total, 0
         self._began = self._shown = time.monotonic()
         self._first = None
 
@@ -79,7 +79,9 @@ class PlainLines:
         now = time.monotonic()
         if self._first is None:
             self._first = done - 1
-        if done < self._total and now - self._shown < QUIET_SECONDS:
+        ended = self._done < self._total <= done  # said once, where trials go on within the last second
+        self._done = done
+        if not ended and now - self._shown < QUIET_SECONDS:
             return
         self._shown = now
         left = (now - self._began) / max(done - self._first, 1) * max(self._total - done, 0)

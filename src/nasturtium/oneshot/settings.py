@@ -11,7 +11,7 @@ from nasturtium.training.schedule import cosine
 class WeightSettings(Settings):
     """How shared weights are trained: by SGD, whose step size falls as a cosine to the last epoch."""
 
-    what = "search settings"
+    what = "search settings (`nasturtium methods NAME` lists them)"
 
     epochs: int = Field(50, ge=1, description="passes over the search-train split")
     batch_size: int = Field(64, ge=2, description="images in a step, of all processes together")
