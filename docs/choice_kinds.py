@@ -23,6 +23,7 @@ from nasturtium.training.data.base import DataSource
 from nasturtium.training.data.in_memory import InMemory
 
 WIDTH = 8
+PATHS = 6  # are scored by methods that compare paths
 OPERATIONS = {name: OPS.get(name) for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")}
 
 
@@ -72,7 +73,7 @@ class ACell(nn.Module):
         return self.cell([x, x])
 
 
-class OwnBlock(nn.Module):
+class Widths(nn.Module):
     """Two branches of open widths, joined: the next layer's width is their sum."""
 
     def __init__(self, name: str) -> None:
@@ -85,17 +86,28 @@ class OwnBlock(nn.Module):
         return x + self.out(torch.cat([self.left(x), self.right(x)], dim=1))
 
 
-def own_network() -> nn.Module:
-    """Own blocks, nested choices, tied names, and a width that is the sum of two others."""
+class Kernels(nn.Module):
+    """Two branches of open kernels, of which one gates the other."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.left, self.right = nas.OneOf(f"{name}/left", convs(1, 3)), nas.OneOf(f"{name}/right", convs(3, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.left(x) * self.right(x).sigmoid()
+
+
+def own_network(block: Callable[[str], nn.Module]) -> nn.Module:
+    """Own blocks, nested choices and tied names; with `Widths` also a width that is the sum of two others."""
 
     def gate() -> nn.Module:
         return nas.OneOf("gate", {"relu": nn.ReLU, "gelu": nn.GELU})  # one name: chosen once for all places
 
     def first() -> nn.Module:
-        options = {"own": lambda: OwnBlock("a"), "nested": lambda: nas.OneOf("a/kernel", convs(1, 3))}
+        options = {"own": lambda: block("a"), "nested": lambda: nas.OneOf("a/kernel", convs(1, 3))}
         return nn.Sequential(nas.OneOf("a", options), gate())
 
-    return nn.Sequential(first(), nas.Repeat("depth", lambda i: OwnBlock("b"), depths=(1, 2)), gate())
+    return nn.Sequential(first(), nas.Repeat("depth", lambda i: block("b"), depths=(1, 2)), gate())
 
 
 def nested() -> nn.Module:
@@ -126,8 +138,9 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "`InputChoice`, k of n": lambda: Inputs(2),
     "`Repeat` (depth)": lambda: nas.Repeat("depth", lambda i: conv(3), depths=(1, 2, 3)),
     "`Dim` (width)": widths,
-    "width as a sum": lambda: nn.Sequential(OwnBlock("a"), OwnBlock("b")),
-    "all of it, nested": own_network,
+    "width as a sum": lambda: nn.Sequential(Widths("a"), Widths("b")),
+    "all of it, nested": lambda: own_network(Widths),
+    "the same without widths": lambda: own_network(Kernels),
 }
 
 
@@ -150,14 +163,16 @@ def search(
     sizes: dict[str, int] | None = None,
     progress: Progress = SILENT,
 ) -> Architecture:
-    """What `method` finds in two epochs, or two trials, without training it; raises `UsageError` where it
-    refuses.
+    """What `method` finds in two epochs and a few paths, or two trials, without training it; raises
+    `UsageError` where it refuses.
     """
-    by_training = "training" in METHODS.info(method).abilities
+    abilities = METHODS.info(method).abilities
+    by_training, by_scores = "training" in abilities, {"path", "limits"} <= abilities
     config = SearchConfig(
         method=method,
         budget="2 trials" if by_training else "2 epochs",
         training={"epochs": 1},
+        searching={"paths": PATHS} if by_scores else {},
         search_net=sizes or {},
         final_net=sizes or {},
         folder=folder,

@@ -124,18 +124,13 @@ class Part(SupernetTraining):
 
 
 class Parts:
-    """The trained parts. One at a time is in memory, the others are in their checkpoints."""
+    """The trained parts. All stay in memory, because searches go to and fro between them."""
 
     def __init__(self, run: Run, parts: list[Part]) -> None:
-        self._run = run
-        self._parts = [(part, part.space(run)) for part in parts]
-        self._current: tuple[Part, nn.Module] | None = None
+        self._parts = [(part.space(run), part.trained(run).net) for part in parts]
 
     def derive(self, arch: Architecture) -> nn.Module:
         """The path with the weights of the first part that has it: where the split decision is switched off,
         both have.
         """
-        part = next(part for part, space in self._parts if arch in space)
-        if self._current is None or self._current[0] is not part:
-            self._current = part, part.trained(self._run).net
-        return derive(self._current[1], arch)
+        return derive(next(net for space, net in self._parts if arch in space), arch)

@@ -16,7 +16,7 @@ from nasturtium.oneshot.calibrate import calibrate
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.relaxations.base import Relaxation
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.decision import Decision, members
+from nasturtium.space.decision import Decision, Option, members
 from nasturtium.space.discretize import discretize
 
 GateFilter = Callable[[Decision, Gate], Gate]
@@ -114,21 +114,29 @@ class Supernet(nn.Module):
             )
 
     def require_ranks(self) -> None:
-        """Raise `CannotSearch` for a k-of-n decision that neither has parameters nor switches on decisions
-        that do: a search could not tell which of its options are best.
+        """Raise `CannotSearch` for a k-of-n decision that has no parameters, where one of its options doesn't
+        switch on decisions that learn either: a search could not tell which of its options are best.
         """
         for decision in self._decisions.values():
-            below = (
-                child
-                for child, condition in self.space.conditions.items()
-                if child in self.alphas and any(w.decision == decision.name for c in condition for w in c)
-            )
-            if decision.k < len(decision.options) and decision.name not in self.alphas and not any(below):
+            if decision.k == len(decision.options) or decision.name in self.alphas:
+                continue
+            if not all(self._ranks(decision.name, option) for option in decision.options):
                 raise CannotSearch(
                     f"{type(self.relaxation).__name__} has no parameters for {decision.name!r}, which chooses"
                     f" {decision.k} of {len(decision.options)}, and nothing below it could rank its options",
                     others=("path", "training"),
                 )
+
+    def _ranks(self, name: str, option: Option) -> bool:
+        """Whether `option` of decision `name` switches on a decision whose probabilities can change: one
+        option alone always has all of what it competes for.
+        """
+        assert self.relaxation is not None
+        return any(
+            len(row) > 1 or not self.relaxation.compete
+            for child, row in self.alphas.items()
+            if any(w.decision == name and option in w.options for c in self.space.conditions[child] for w in c)
+        )
 
     def _choices(self) -> list[Choice]:
         return [module for module in self.net.modules() if isinstance(module, Choice)]
