@@ -91,7 +91,10 @@ class Kernels(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.left, self.right = nas.OneOf(f"{name}/left", convs(1, 3)), nas.OneOf(f"{name}/right", convs(3, 5))
+        self.left, self.right = (
+            nas.OneOf(f"{name}/left", convs(1, 3)),
+            nas.OneOf(f"{name}/right", convs(3, 5)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.left(x) * self.right(x).sigmoid()

@@ -33,7 +33,7 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["--final-net", "channels"], "--final-net takes name=value pairs"),
         (["--training", "learning_rate=-1"], "learning_rate = -1"),
         (["--searching", "epochs=3"], "give it as '20 epochs'"),
-        (["--search-setting", "learning_rate=0.1,0.2"], "use a method that trains each architecture"),
+        (["--search-setting", "learning_rate=0.1,0.2"], "Methods to try instead: random"),
         (["--search-setting", "learning=0.1,0.2", "--method", "random"], "did you mean 'learning_rate'"),
         (["--limit", "params=1000"], "method 'darts' can't keep parameters ≤ 1,000"),
         (["--limit", "parms=1000", "--method", "random"], "did you mean 'parameters'"),

@@ -15,7 +15,7 @@ from torch import nn
 
 import nasturtium.methods
 import nasturtium.oneshot
-from nasturtium.core.errors import CannotRelax, CannotSplit, UsageError
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.methods.enas import ControllerPaths
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.oneshot.arch_step import FirstOrder, SecondOrder
@@ -103,11 +103,14 @@ def test_a_search_moves_all_that_ranks_options_or_refuses(way, kind):
     blueprint = kinds(kind)
     relaxation, step = LEARNING[way](blueprint.space)
     settings = BilevelSettings(epochs=2, batch_size=8, alpha_weight_decay=0.0)  # only gradients move
+    refusal = ""
     try:
         supernet = Supernet(blueprint, relaxation, seed=1)
         search = Bilevel(supernet, step, settings, fabric=FABRIC, seed=1)
-    except (CannotRelax, CannotSplit) as error:
-        assert said_by(relaxation, blueprint) in str(error)
+    except CannotSearch as error:
+        refusal = str(error)
+    if refusal:
+        assert said_by(relaxation, blueprint) in refusal
         return
     before = {name: row.detach().clone() for name, row in supernet.alphas.items()}
     search.run(SPLITS.search_train, SPLITS.search_valid)
@@ -122,13 +125,15 @@ def said_by(relaxation: Relaxation, blueprint: Blueprint) -> str:
     """The reason that a refusal must give."""
     if not blueprint.mixes:
         return "takes no weights, so that '" if type(relaxation) is HardGumbel else "needs one option of '"
-    return "this space has no Edge" if relaxation.part > 1 else "nothing below it could rank its options"
+    return "this space has no edges" if relaxation.part > 1 else "nothing below it could rank its options"
 
 
 def switched_on(space, name, option) -> set[str]:
     """The decisions that are active only if `option` of decision `name` is chosen."""
     found = space.conditions.items()
-    return {child for child, c in found if any(w.decision == name and option in w.options for a in c for w in a)}
+    return {
+        child for child, c in found if any(w.decision == name and option in w.options for a in c for w in a)
+    }
 
 
 class Noted(PathSampler):
@@ -166,13 +171,18 @@ def test_every_option_of_every_decision_is_trained(sampler, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_shrinking_trains_every_weight_or_refuses(kind):
     supernet = Supernet(kinds(kind), seed=1)
+    refusal = ""
     try:
         found = phases(supernet.net, supernet.space)
     except UsageError as error:
-        assert "nothing can shrink here" in str(error)
+        refusal = str(error)
+    if refusal:
+        assert "nothing can shrink here" in refusal
         return
     before = weights(supernet)
-    shrink(supernet, found, SETTINGS, SPLITS.search_train, SPLITS.search_valid, fabric=FABRIC, seed=1, steps=20)
+    shrink(
+        supernet, found, SETTINGS, SPLITS.search_train, SPLITS.search_valid, fabric=FABRIC, seed=1, steps=20
+    )
     assert unmoved(supernet, before) == []
     assert found[-1].space.decisions == supernet.space.decisions
 

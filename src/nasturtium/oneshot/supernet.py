@@ -135,7 +135,9 @@ class Supernet(nn.Module):
         return any(
             len(row) > 1 or not self.relaxation.compete
             for child, row in self.alphas.items()
-            if any(w.decision == name and option in w.options for c in self.space.conditions[child] for w in c)
+            if any(
+                w.decision == name and option in w.options for c in self.space.conditions[child] for w in c
+            )
         )
 
     def _choices(self) -> list[Choice]:
