@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import nasturtium as nas
+from nasturtium.space.decision import Decision
 from nasturtium.spaces.base import SPACES
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +24,36 @@ def test_the_custom_space_runs(tmp_path: Path) -> None:
     )
     assert "The search " in done.stdout
     assert (tmp_path / "digits-SmallNet-random-0" / "report" / "report.html").exists()
+
+
+def run(name: str, *words: str) -> str:
+    script = ROOT / "examples" / name
+    done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_relaxation_of_ones_own_is_compared_with_darts(tmp_path: Path) -> None:
+    words = ["--budget", "2 epochs", "--epochs", "1", "--seeds", "1", "--folder", str(tmp_path)]
+    lines = run("own_relaxation.py", *words).splitlines()
+    assert [line.split()[0] for line in lines] == ["darts", "sparsemax"]
+
+
+def test_ones_own_relaxation_weighs_by_the_nearest_point_of_the_simplex() -> None:
+    relaxation = runpy.run_path(str(ROOT / "examples" / "own_relaxation.py"))["Sparsemax"]()
+    decision = Decision("op", tuple("abcd"))
+    alpha = torch.tensor([0.5, -1.0, 0.1, 0.2], dtype=torch.float64, requires_grad=True)
+    gate = relaxation.gate(decision, alpha)
+    assert gate.index == (0, 2, 3)
+    # the nearest point lowers all that weigh anything by the same and adds up to one
+    torch.testing.assert_close(gate.weight, alpha[[0, 2, 3]] + (1 - 0.8) / 3)
+    assert torch.autograd.gradcheck(lambda a: relaxation.probabilities(decision, a), alpha)
+
+
+def test_a_supernet_of_ones_own_is_trained_and_searched(tmp_path: Path) -> None:
+    words = ["--epochs", "2", "--networks", "3", "--folder", str(tmp_path)]
+    assert "best of 3: " in run("trained_supernet.py", *words)
+    assert (tmp_path / "best.pt").exists()
 
 
 def test_the_readme_shows_the_same_space_as_the_example() -> None:
