@@ -20,14 +20,10 @@ class Sparsemax(Relaxation):
     https://arxiv.org/abs/1602.02068), in which weak options weigh exactly zero and are not run.
     """
 
-    def alpha(self, decision: Decision, n: int, generator: torch.Generator) -> Tensor | None:
-        """All alike at first; k-of-n decisions are ranked by what they switch on."""
-        return None if decision.many else torch.zeros(n)
-
     def gate(self, decision: Decision, alpha: Tensor | None) -> Gate:
         """The options that weigh anything."""
         if alpha is None:
-            return Gate(tuple(range(len(decision.options))))
+            return super().gate(decision, alpha)  # all inputs of a node, unweighted
         weights = self.probabilities(decision, alpha)
         running = weights.nonzero().flatten()
         return Gate(tuple(running.tolist()), weights[running])

@@ -12,7 +12,8 @@ from nasturtium.estimators.inherited import InheritedEstimator
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.oneshot.calibrate import calibration_images
 from nasturtium.oneshot.paths import UniformDecisions
-from nasturtium.oneshot.single_path import PathSettings, SinglePath
+from nasturtium.oneshot.settings import PathSettings
+from nasturtium.oneshot.single_path import SinglePath
 from nasturtium.problem.protocols import Job
 from nasturtium.problem.records import Fidelity
 from nasturtium.training.checkpoint import Checkpoints
