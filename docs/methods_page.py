@@ -46,7 +46,7 @@ def capabilities() -> Iterator[str]:
         marks = ["yes" if why is None else str(reasons.setdefault(why, len(reasons) + 1)) for why in found]
         yield f"| {name} | {' | '.join(marks)} |"
     yield ""
-    yield from (f"{number}. {why}" for why, number in reasons.items())
+    yield from (f"{number}. {why[0].upper()}{why[1:]}" for why, number in reasons.items())
 
 
 def main() -> int:

@@ -137,7 +137,7 @@ def test_training_settings_are_refused():
     blueprint = Blueprint(
         lambda: OneOf("op", times(a=1, b=10)), settings=[Decision("train/rate", (0.1, 0.01), ordered=True)]
     )
-    with pytest.raises(UsageError, match=r"training settings \(train/rate\).*random"):
+    with pytest.raises(UsageError, match=r"training settings \(train/rate\)"):
         Supernet(blueprint, Softmax())
 
 
