@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import nasturtium as nas
 from nasturtium.core.config import SearchConfig
 from nasturtium.core.errors import UsageError
 from nasturtium.job import prepare
-from nasturtium.methods.base import METHODS, stages_of
+from nasturtium.methods.base import METHODS, Task, stages_of
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.ops import OPS
 from nasturtium.space.architecture import Architecture
@@ -23,7 +23,7 @@ from nasturtium.training.data.base import DataSource
 from nasturtium.training.data.in_memory import InMemory
 
 WIDTH = 8
-PATHS = 6  # are scored by methods that compare paths
+PATHS = 4  # are scored by methods that compare paths
 OPERATIONS = {name: OPS.get(name) for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")}
 
 
@@ -157,31 +157,35 @@ def images() -> InMemory:
     return InMemory(pixels, labels, mirror=False)
 
 
-def search(
+def a_task(
     method: str,
     space: str | Blueprint,
-    folder: Path,
     *,
     data: DataSource,
-    sizes: dict[str, int] | None = None,
-    progress: Progress = SILENT,
-) -> Architecture:
-    """What `method` finds in two epochs and a few paths, or two trials, without training it; raises
-    `UsageError` where it refuses.
-    """
+    sizes: Mapping[str, int] | None = None,
+    searching: Mapping[str, object] | None = None,
+    search_settings: Mapping[str, list[float]] | None = None,
+) -> Task:
+    """A search of two epochs and a few paths, or of two trials."""
     abilities = METHODS.info(method).abilities
-    by_training, by_scores = "training" in abilities, {"path", "limits"} <= abilities
+    by_training = "training" in abilities
+    by_scores = {"path", "limits"} <= abilities
+    small = {**({} if by_training else {"batch_size": 16}), **({"paths": PATHS} if by_scores else {})}
     config = SearchConfig(
         method=method,
         budget="2 trials" if by_training else "2 epochs",
         training={"epochs": 1},
-        searching={"paths": PATHS} if by_scores else {},
+        searching={**small, **(searching or {})},
         search_net=sizes or {},
         final_net=sizes or {},
-        folder=folder,
+        search_settings=search_settings or {},
         device="cpu",
     )
-    task = prepare(config, data, space)
+    return prepare(config, data, space)
+
+
+def search(method: str, task: Task, folder: Path, progress: Progress = SILENT) -> Architecture:
+    """What `method` finds, without training it; raises `UsageError` where it refuses."""
     stages = stages_of(method, task)
     with Run.open(folder, "run", config={}, space=task.blueprint.space.to_dict(), seed=0, command="") as run:
         for stage in stages:
@@ -191,11 +195,16 @@ def search(
     return found
 
 
+def network(kind: str) -> Blueprint:
+    """A small classifier with this kind of choice."""
+    return Blueprint(lambda: Around(KINDS[kind]))
+
+
 def refusal(method: str, kind: str) -> str | None:
     """Why `method` can't search a network with this kind of choice; None: it just did."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            search(method, Blueprint(lambda: Around(KINDS[kind])), Path(folder), data=images())
+            search(method, a_task(method, network(kind), data=images()), Path(folder))
         except UsageError as error:
             return str(error)
     return None

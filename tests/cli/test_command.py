@@ -33,6 +33,9 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["--final-net", "channels"], "--final-net takes name=value pairs"),
         (["--training", "learning_rate=-1"], "learning_rate = -1"),
         (["--searching", "epochs=3"], "give it as '20 epochs'"),
+        (["--searching", "paths=9"], "there is no 'paths'"),
+        (["--searching", "batch_size=8", "--method", "random"], "this method has no search settings"),
+        (["--space", "network-morphism", "--method", "spos"], "such as random"),
         (["--search-setting", "learning_rate=0.1,0.2"], "Methods to try instead: random"),
         (["--search-setting", "learning=0.1,0.2", "--method", "random"], "did you mean 'learning_rate'"),
         (["--limit", "params=1000"], "method 'darts' can't keep parameters ≤ 1,000"),
@@ -122,7 +125,7 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
     shown = nasturtium("spaces", "nasbench201", cwd=tmp_path).stdout
     assert "network sizes: channels=16, cells=5" in shown
     assert "cell/3<-2" in shown
-    assert "searched by every method" in shown
+    assert "searched by methods of every kind" in shown
     shown = nasturtium("spaces", "darts-rnn", cwd=tmp_path).stdout
     assert "DARTS_V2: " in shown
     assert "searched by no command" in shown

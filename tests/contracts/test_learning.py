@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from choice_kinds import KINDS, Around, images
+from choice_kinds import KINDS, images, network
 from torch import nn
 
 import nasturtium.methods
@@ -73,10 +73,6 @@ def _policy(policy: Policy):
     return policy, PolicyGradient(policy, paths=4)
 
 
-def kinds(space: str) -> Blueprint:
-    return Blueprint(lambda: Around(KINDS[space]))
-
-
 def subclasses(base: type, *rooms) -> Iterator[type]:
     """All that the modules of `rooms` define."""
     for room in rooms:
@@ -88,10 +84,10 @@ def subclasses(base: type, *rooms) -> Iterator[type]:
 
 
 def test_nothing_that_learns_or_draws_is_left_out():
-    space = kinds("`Edge`").space
+    space = network("`Edge`").space
     relaxations = {type(make(space)[0]) for make in LEARNING.values()}
     assert set(subclasses(Relaxation, nasturtium.oneshot)) - {Relaxation} == relaxations
-    supernet = Supernet(kinds("`Edge`"))
+    supernet = Supernet(network("`Edge`"))
     samplers = {type(make(supernet)) for make in DRAWING.values()}
     rooms = nasturtium.oneshot, nasturtium.methods
     assert set(subclasses(PathSampler, *rooms)) - {PathSampler} == samplers
@@ -100,7 +96,7 @@ def test_nothing_that_learns_or_draws_is_left_out():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", LEARNING)
 def test_a_search_moves_all_that_ranks_options_or_refuses(way, kind):
-    blueprint = kinds(kind)
+    blueprint = network(kind)
     relaxation, step = LEARNING[way](blueprint.space)
     settings = BilevelSettings(epochs=2, batch_size=8, alpha_weight_decay=0.0)  # only gradients move
     refusal = ""
@@ -158,7 +154,7 @@ SETTINGS = PathSettings(epochs=2, batch_size=4, weight_decay=0.0)  # only gradie
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sampler", DRAWING)
 def test_every_option_of_every_decision_is_trained(sampler, kind):
-    supernet = Supernet(kinds(kind), seed=1)
+    supernet = Supernet(network(kind), seed=1)
     noted = Noted(DRAWING[sampler](supernet))
     before = weights(supernet)
     search = SinglePath(supernet, noted, SETTINGS, fabric=FABRIC, seed=1)
@@ -170,7 +166,7 @@ def test_every_option_of_every_decision_is_trained(sampler, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shrinking_trains_every_weight_or_refuses(kind):
-    supernet = Supernet(kinds(kind), seed=1)
+    supernet = Supernet(network(kind), seed=1)
     refusal = ""
     try:
         found = phases(supernet.net, supernet.space)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.choice import Undecided
@@ -10,6 +10,7 @@ from nasturtium.modules.edge import Edge
 from nasturtium.modules.inputs import InputChoice
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.repeat import Repeat
+from nasturtium.oneshot.relaxations.sigmoid import Sigmoid
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.architecture import Architecture
@@ -137,7 +138,7 @@ def test_training_settings_are_refused():
     blueprint = Blueprint(
         lambda: OneOf("op", times(a=1, b=10)), settings=[Decision("train/rate", (0.1, 0.01), ordered=True)]
     )
-    with pytest.raises(UsageError, match=r"training settings \(train/rate\)"):
+    with pytest.raises(CannotSearch, match=r"training settings \(train/rate\)"):
         Supernet(blueprint, Softmax())
 
 
@@ -169,3 +170,24 @@ def test_names_that_torch_uses_itself_are_refused(name):
     with pytest.raises(UsageError, match=f"PyTorch uses '{name}' itself.*'block/{name}'"):
         with_alphas(lambda: OneOf(name, times(a=1, b=10)))
     assert 1 < with_alphas(lambda: OneOf(f"block/{name}", times(a=1, b=10)))(X).item() < 10
+
+
+def cell_of_one_operation(*, null: bool) -> Blueprint:
+    return Blueprint(lambda: Cell("c", {"op": lambda channels, stride: Times(2)}, 4, nodes=2, null=null))
+
+
+def test_inputs_that_only_single_operations_could_rank_are_refused():
+    """The softmax of one number is one, whatever the number."""
+    with pytest.raises(CannotSearch, match="no parameters for 'c/3/inputs', which chooses 2 of 3"):
+        Supernet(cell_of_one_operation(null=False), Softmax()).require_ranks()
+    Supernet(cell_of_one_operation(null=True), Softmax()).require_ranks()
+    Supernet(cell_of_one_operation(null=False), Sigmoid()).require_ranks()
+
+
+def test_every_input_needs_something_that_ranks_it():
+    """An input whose only operation always has all of the weight would be kept whatever the others learn."""
+    two = {name: lambda channels, stride, f=f: Times(f) for name, f in {"a": 2, "b": 3}.items()}
+    blueprint = Blueprint(lambda: Cell("c", two, 4, nodes=2))
+    Supernet(blueprint, Softmax()).require_ranks()
+    with pytest.raises(CannotSearch, match="nothing below it could rank its options"):
+        Supernet(blueprint.restrict({"c/3<-0": ["a"]}), Softmax()).require_ranks()

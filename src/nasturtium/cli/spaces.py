@@ -86,9 +86,11 @@ def describe(name: str, out: Console) -> None:
 def _methods(entry: Space, blueprint: Blueprint) -> str:
     if not entry.trainable:
         return "no command, as it scores no images; use it from Python by nasturtium.make_space"
+    if blueprint.space.unbounded:
+        return "methods that train each architecture, such as random; its networks can't share weights"
     if not blueprint.mixes:
-        return "methods that train each architecture, such as random; its options can't be mixed"
-    return "every method"
+        return "methods of single paths, such as spos, and of trainings, such as random; it can't be mixed"
+    return "methods of every kind"
 
 
 def draw(names: Sequence[str], folder: Path, seed: int) -> Path:

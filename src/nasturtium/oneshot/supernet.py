@@ -110,7 +110,7 @@ class Supernet(nn.Module):
         if relaxation.part > 1 and not any(isinstance(choice, Edge) for choice in self._choices()):
             raise CannotSearch(
                 f"{type(relaxation).__name__} splits the channels of edges, but this space has no edges",
-                others=("mixture",),
+                others=("mixture", "path", "training"),
             )
 
     def require_ranks(self) -> None:
