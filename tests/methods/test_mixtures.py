@@ -150,7 +150,7 @@ def test_beta_decay_of_any_method_lowers_the_parameters(tmp_path: Path) -> None:
     [
         (
             Blueprint(lambda: nn.Sequential(nn.Flatten(), OneOf("a", LAYERS))),
-            "PartialChannels splits the channels of edges.*no edges.*instead: beta-darts, darts, darts-2nd",
+            "PartialChannels splits the channels of edges.*no edges.*instead: .*darts, darts-2nd.*spos",
         ),
         (cells(6), "edge 'c/2<-0' has 6 channels.*multiple of 4.*instead: .*darts"),
     ],
