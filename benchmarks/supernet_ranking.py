@@ -13,10 +13,11 @@ import csv
 import gzip
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class Setting:
     train: ImageSet
     valid: ImageSet
     seconds: float
-    options: argparse.Namespace
+    weights: Mapping[str, Any]  # settings of their training
 
 
 def paths(
@@ -81,14 +82,7 @@ def paths(
     """A supernet trained along single paths."""
 
     def loop(epochs: int) -> SinglePath:
-        options = setting.options
-        settings = PathSettings(
-            epochs=epochs,
-            batch_size=options.batch,
-            learning_rate=options.learning_rate,
-            mirror=True,
-            crop_padding=options.size // 8,
-        )
+        settings = PathSettings(epochs=epochs, **setting.weights)
         sampled = sampler(supernet, seed)
         return SinglePath(supernet, sampled, settings, fabric=make_fabric("cpu"), seed=seed, distil=distil)
 
@@ -101,14 +95,7 @@ def mixture(relaxation: Callable[[], Relaxation], setting: Setting, seed: int) -
     """A supernet trained as a mixture, architecture and weights in turns."""
 
     def loop(epochs: int) -> Bilevel:
-        options = setting.options
-        settings = BilevelSettings(
-            epochs=epochs,
-            batch_size=options.batch,
-            learning_rate=options.learning_rate,
-            mirror=True,
-            crop_padding=options.size // 8,
-        )
+        settings = BilevelSettings(epochs=epochs, **setting.weights)
         return Bilevel(supernet, FirstOrder(), settings, fabric=make_fabric("cpu"), seed=seed)
 
     supernet = Supernet(setting.blueprint, relaxation(), seed=seed)
@@ -209,7 +196,13 @@ def main() -> None:
     splits = open_data(options.images, image_size=options.size).splits(0)
     drawn = torch.randperm(len(splits.search_valid), generator=torch.Generator().manual_seed(0))
     valid = splits.search_valid.subset(drawn[: options.valid])
-    setting = Setting(blueprint, splits.search_train, valid, 60 * options.minutes, options)
+    weights = {
+        "batch_size": options.batch,
+        "learning_rate": options.learning_rate,
+        "mirror": True,
+        "crop_padding": options.size // 8,
+    }
+    setting = Setting(blueprint, splits.search_train, valid, 60 * options.minutes, weights)
     chosen = cells(options.table, options.cells)
     archs, reported = [arch for _, arch, _ in chosen], [accuracy for *_, accuracy in chosen]
     sizes = [float(count_parameters(blueprint.build(arch, 0))) for arch in archs]

@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from torch.library import Library
+from torch import library
 
 
 def _torchvision_loads() -> bool:
@@ -18,7 +18,7 @@ def _torchvision_loads() -> bool:
 def timm():
     """The module; skips where it is missing. timm asks torchvision for two operators that it never calls
     here, so they need a signature only."""
-    operators = None if _torchvision_loads() else Library("torchvision", "DEF")
+    operators = None if _torchvision_loads() else library.Library("torchvision", "DEF")
     if operators is not None:
         for name in ("nms", "qnms"):
             operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

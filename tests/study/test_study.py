@@ -4,13 +4,23 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from study_parts import (
+    PROBLEM,
+    SPACE,
+    Climber,
+    Score,
+    as_told,
+    log,
+    opened,
+    search,
+    search_until_killed,
+    study,
+)
 
-from nasturtium.core.errors import Diverged, NasturtiumError, StorageError, UsageError
+from nasturtium.core.errors import NasturtiumError, StorageError, UsageError
 from nasturtium.core.seeds import seed_for
-from nasturtium.problem.objectives import Limit, Objective
-from nasturtium.problem.protocols import Estimator, Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Cost, Fidelity, Measurement, Proposal
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Decision
@@ -19,116 +29,8 @@ from nasturtium.strategies.random import RandomSearch
 from nasturtium.study.budget import Budget
 from nasturtium.study.executors.base import Executor
 from nasturtium.study.executors.inline import InlineExecutor
-from nasturtium.study.run import Run
 from nasturtium.study.store import Store
 from nasturtium.study.study import Study
-
-SPACE = SearchSpace([Decision(name, (0, 1, 2, 3)) for name in "abc"])
-PROBLEM = Problem(SPACE, (Objective("score", "max"),), (Fidelity(1), Fidelity(2)))
-
-
-class Climber(Strategy):
-    """Mutates the best so far; after every fourth proposal it waits until nothing is out."""
-
-    def __init__(self, problem, *, seed=0):
-        super().__init__(problem, seed=seed)
-        self.rng = np.random.default_rng(seed)
-        self.best = None
-        self.asked = self.told = 0
-
-    def ask(self, n):
-        proposals = []
-        while len(proposals) < n and (self.asked % 4 or self.told == self.asked):
-            arch = self.best.proposal.arch if self.best else None
-            new = SPACE.mutate(arch, self.rng) if arch else SPACE.sample(self.rng)
-            proposals.append(Proposal(new, PROBLEM.fidelities[self.asked % 2]))
-            self.asked += 1
-        return proposals
-
-    def tell(self, trials):
-        for trial in trials:
-            self.told += 1
-            if trial.status == "ok" and (self.best is None or trial.losses < self.best.losses):
-                self.best = trial
-
-
-class Score(Estimator):
-    """A noisy sum; the noise comes from the job's seed. Architectures with a = 3 fail."""
-
-    metrics = ("score",)
-
-    def __init__(self):
-        self.jobs = []
-
-    def evaluate(self, job, report):
-        self.jobs.append(job)
-        if job.arch["a"] == 3:
-            raise Diverged("the loss is infinite")
-        noise = np.random.default_rng(job.seed).normal()
-        epochs = float(job.fidelity.epochs)
-        return Measurement(
-            {"score": np.float32(sum(job.arch.values()) + 0.1 * noise)}, Cost(1.0, epochs=epochs)
-        )
-
-
-def study(run, *, strategy=None, estimator=None, budget="12 trials", stage="search", **options):
-    strategy = strategy or Climber(PROBLEM, seed=5)
-    budget = Budget.parse(budget)
-    return Study(
-        PROBLEM, strategy, estimator or Score(), run=run, stage=stage, budget=budget, seed=7, **options
-    )
-
-
-def opened(root, name="r"):
-    return Run.open(root, name, config={}, space=SPACE.to_dict(), seed=0, command="")
-
-
-def timeless(value):
-    if isinstance(value, dict):
-        return {key: timeless(v) for key, v in value.items() if key != "seconds"}
-    return [timeless(v) for v in value] if isinstance(value, list) else value
-
-
-def log(root, name="r"):
-    """The log without the measured times."""
-    store = Store(root / "nasturtium.db")
-    events = store.events(store.open_run(name).id)
-    return [(event.seq, event.kind, timeless(event.payload)) for event in events]
-
-
-class Killed(BaseException):
-    """Not an error that anything may handle."""
-
-
-def search(root, name="r", **options):
-    """One process that begins or resumes the run `name`."""
-    with opened(root, name) as run:
-        return study(run, **options).run()
-
-
-def search_until_killed(root, name, event, **options):
-    """One process that ends right after event number `event` is on disk."""
-    die_after(event, lambda: search(root, name, **options))
-
-
-def die_after(event, work):
-    """`work`, killed right after event number `event` is on disk."""
-    append = Store.append
-
-    def append_and_die(self, *args, **kwargs):
-        seq = append(self, *args, **kwargs)
-        if seq == event:
-            raise Killed
-        return seq
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "append", append_and_die)
-        with pytest.raises(Killed):
-            work()
-
-
-def as_told(result):
-    return [(t.id, t.proposal, t.status, t.losses, t.measurement.metrics, t.error) for t in result.trials]
 
 
 def test_killed_after_every_event_and_resumed_it_is_the_same_run(tmp_path):
@@ -403,88 +305,6 @@ def test_progress_is_told_in_the_unit_of_the_budget(tmp_path):
         (3, 2, max(best)),
         "finish",
     ]
-
-
-class Sized(Score):
-    """Its size is the sum, and its score too; what is too large is not scored."""
-
-    metrics = ("score", "size")
-
-    def evaluate(self, job, report):
-        size = float(sum(job.arch.values()))
-        return Measurement({"size": size} if size > 4 else {"size": size, "score": size}, Cost(1.0))
-
-
-def limited(run, most, *, budget="20 trials", told=None, seed=3, estimator=None):
-    """A random search under a limit; `told` sees every trial that the strategy does."""
-
-    class Told(RandomSearch):
-        def tell(self, trials):
-            if told is not None:
-                told.extend(trials)
-
-    problem = Problem(SPACE, PROBLEM.objectives, PROBLEM.fidelities, (Limit("size", most),))
-    return Study(
-        problem,
-        Told(problem, seed=seed),
-        estimator or Sized(),
-        run=run,
-        stage="search",
-        budget=Budget.parse(budget),
-        seed=7,
-    )
-
-
-def test_trials_over_a_limit_are_told_with_their_violation_also_when_replayed(tmp_path):
-    whole: list = []
-    with opened(tmp_path, "whole") as run:
-        result = limited(run, 4.0, told=whole).run()
-        stored = run.trials("search")
-    assert {t.status for t in whole} == {"ok", "infeasible"}
-    for trial in whole:
-        size = sum(trial.proposal.arch.values())
-        assert trial.violation == max(size / 4 - 1, 0)
-        assert trial.losses == ((-size,) if size <= 4 else ())
-    assert result.best.losses == (-4.0,)
-    over = next(t for t in stored if t.status == "infeasible")
-    assert over.error == f"{over.measurement.metrics['size']:g} is more than size ≤ 4"
-    for k in (1, 8, 15, 23, 40):
-        again: list = []
-        die_after(k, lambda k=k: search_limited(tmp_path, f"{k}"))
-        assert search_limited(tmp_path, f"{k}", told=again).best.id == result.best.id
-        assert again == whole
-
-
-def search_limited(root, name, *, told=None):
-    with opened(root, name) as run:
-        return limited(run, 4.0, told=told).run()
-
-
-def test_limits_that_nothing_keeps_are_said_with_the_nearest_miss(tmp_path):
-    class Large(Sized):
-        def evaluate(self, job, report):
-            return Measurement({"size": 10.0 + job.trial})
-
-    said = "none of 5 trials of stage 'search' kept the limits; .* number 0: 10 is more than size ≤ 4"
-    with pytest.raises(NasturtiumError, match=said), opened(tmp_path) as run:
-        limited(run, 4.0, budget="5 trials", estimator=Large()).run()
-
-
-def test_trials_over_a_limit_cost_nothing_and_still_come_to_an_end(tmp_path, monkeypatch):
-    """The space has 1 architecture of size 0 and 63 larger ones."""
-    monkeypatch.setattr("nasturtium.study.study.ENOUGH_OVER", 8)
-    with opened(tmp_path) as run:
-        trials = limited(run, 0.5, budget="100 epochs", seed=0).run().trials
-    sizes = [sum(t.proposal.arch.values()) for t in trials]
-    assert 0 in sizes
-    last = len(sizes) - sizes.index(0) - 1
-    assert last == 8 or len(sizes) == 64
-
-
-def test_a_limit_on_what_nothing_measures_is_refused(tmp_path):
-    problem = Problem(SPACE, PROBLEM.objectives, PROBLEM.fidelities, (Limit("sise", 1.0),))
-    with opened(tmp_path) as run, pytest.raises(UsageError, match="the limit 'sise': did you mean 'size'"):
-        Study(problem, RandomSearch(problem), Sized(), run=run, stage="s", budget=Budget(1, "trials"), seed=0)
 
 
 SCRIPT = """

@@ -19,6 +19,7 @@ from nasturtium.problem.records import Cost
 from nasturtium.training.augment import Augment, Batches
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.device import place
 from nasturtium.training.drop_path import set_drop_path
 from nasturtium.training.evaluate import EVALUATION_BATCH, evaluate, split_output
 from nasturtium.training.normalise import Normalise
@@ -94,7 +95,7 @@ def fit(
             if checkpoints:
                 checkpoints.save(record.epoch, loop.state())
             go_on = on_epoch is None or on_epoch(record)
-    net.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    place(net.eval(), fabric.device, torch.contiguous_format)
     return Fit(net, loop.normalise, tuple(loop.records), sum((r.cost for r in loop.records), Cost()))
 
 
@@ -111,8 +112,8 @@ class _Loop:
         valid: ImageSet | None,
         steps: int | None,
     ) -> None:
-        # Convolutions of small networks are up to 1.6 times as fast on a CPU with the channels last.
-        self.net = net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        place(net, fabric.device)
+        self.net = net
         self.settings, self.fabric = settings, fabric
         self.train, self.valid = train, valid
         self.normalise = Normalise.measured(train)
