@@ -11,31 +11,26 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
-from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.alpha_update import AlphaUpdate
 from nasturtium.oneshot.arch_step import ArchStep, Batch
 from nasturtium.oneshot.curvature import dominant_eigenvalue
 from nasturtium.oneshot.diagnostics import OperationKinds
 from nasturtium.oneshot.epochs import (
     LOOK_EVERY,
-    OnEpoch,
     accuracy,
     cost_of,
     look,
     refuse_infinite,
-    run_epochs,
 )
-from nasturtium.oneshot.feed import Feed, place
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.path_dropout import PathDropout
 from nasturtium.oneshot.penalties import Penalty
 from nasturtium.oneshot.settings import BilevelSettings
 from nasturtium.oneshot.supernet import Supernet
+from nasturtium.oneshot.training import Training
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.discretize import discretize
-from nasturtium.training.checkpoint import Checkpoints
-from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import split_output
 
 
@@ -59,15 +54,16 @@ class Found:
     cost: Cost
 
 
-class Bilevel:
+class Bilevel(Training[BilevelSettings, Found]):
     """Per step one update of the architecture on a search-valid batch, then one of the weights on a
     search-train batch.
 
     `arch_step` None: both are updated by one backward pass on the search-train batch. `penalties`, and then
-    those of the settings, change the architecture's loss; `stop` may end the search early. Same seed, same
-    machine: same result, also when interrupted and resumed from `checkpoints`. Raises `CannotSearch` where
-    the supernet can't rank options.
+    those of the settings, change the architecture's loss; `stop` may end the search early. Raises
+    `CannotSearch` where the supernet can't rank options.
     """
+
+    name = "bilevel"
 
     def __init__(
         self,
@@ -82,14 +78,10 @@ class Bilevel:
     ) -> None:
         supernet.require_ranks()
         assert supernet.relaxation is not None
-        place(supernet, fabric.device)
+        super().__init__(supernet, settings, fabric=fabric, seed=seed)
         self._kinds = OperationKinds(supernet)
-        self._supernet = supernet
         self._relaxation = supernet.relaxation
         self._arch_step = arch_step
-        self._settings = settings
-        self._fabric = fabric
-        self._seed = seed
         self._stop = stop
         self._path_dropout = PathDropout(settings.path_dropout, self._relaxation.generator)
         if settings.path_dropout:
@@ -99,29 +91,12 @@ class Bilevel:
             supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
         )
 
-    def run(
-        self,
-        train: ImageSet,
-        valid: ImageSet,
-        *,
-        steps: int | None = None,
-        checkpoints: Checkpoints | None = None,
-        on_epoch: OnEpoch = lambda _: None,
-    ) -> Found:
-        """Search for the settings' number of epochs, of `steps` steps each (None: one pass over `train`).
+    def enough(self, curve: Sequence[SearchEpoch]) -> bool:
+        """Whether `stop` ends the search here."""
+        return self._kept(curve) is not None
 
-        `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
-        again. Raises `Diverged` if a loss is not finite.
-        """
-        self.feed(train, valid, steps=steps)
-        curve = run_epochs(
-            self,
-            self._settings.epochs,
-            seed=seed_for(self._seed, "bilevel"),
-            checkpoints=checkpoints,
-            on_epoch=on_epoch,
-            enough=lambda curve: self._kept(curve) is not None,
-        )
+    def outcome(self, curve: Sequence[SearchEpoch]) -> Found:
+        """The architecture of the last epoch, or of that which `stop` keeps."""
         kept = self._kept(curve)
         if kept is None:
             return Found(self._supernet.architecture(), len(curve), tuple(curve), cost_of(curve))
@@ -130,18 +105,6 @@ class Bilevel:
 
     def _kept(self, curve: Sequence[SearchEpoch]) -> int | None:
         return None if self._stop is None else self._stop.kept(curve, self._settings.epochs)
-
-    def feed(self, train: ImageSet, valid: ImageSet, *, steps: int | None) -> None:
-        """Take batches from these images from now on, `steps` to an epoch (None: one pass over `train`)."""
-        self._feed = Feed(
-            train,
-            valid,
-            self._settings,
-            seed=self._seed,
-            name="bilevel",
-            device=self._fabric.device,
-            steps=steps,
-        )
 
     def epoch(self, number: int) -> SearchEpoch:
         """One epoch; raises `Diverged`."""
@@ -245,16 +208,10 @@ class Bilevel:
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
-        return {
-            "supernet": self._supernet.state_dict(),
-            "sgd": self._sgd.state_dict(),
-            "adam": self._alphas.state(),
-            "loaders": self._feed.state(),
-        }
+        return {**super().state(), "sgd": self._sgd.state_dict(), "adam": self._alphas.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self._supernet.load_state_dict(state["supernet"])
+        super().load_state(state)
         self._sgd.load_state_dict(state["sgd"])
         self._alphas.load_state(state["adam"])
-        self._feed.load_state(state["loaders"])

@@ -39,7 +39,7 @@ def run_epochs(
     seed: int,
     checkpoints: Checkpoints | None = None,
     on_epoch: OnEpoch = lambda _: None,
-    enough: Callable[[list[SearchEpoch]], bool] = lambda _: False,
+    enough: Callable[[Sequence[SearchEpoch]], bool] = lambda _: False,
 ) -> list[SearchEpoch]:
     """All epochs of `loop`, or those until there are `enough`.
 

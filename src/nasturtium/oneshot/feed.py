@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.parallel import own_part
 from nasturtium.oneshot.settings import WeightSettings
 from nasturtium.training.augment import Augment, Batches
 from nasturtium.training.data.image_set import ImageSet
+from nasturtium.training.device import LAYOUT
 from nasturtium.training.normalise import Normalise
-
-LAYOUT = torch.channels_last  # in which small convolutions are fastest on a CPU
 
 
 class Feed:
@@ -93,8 +92,3 @@ def prepared(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """This process's part of a batch, its images in `LAYOUT`."""
     x, y = own_part(batch)
     return x.contiguous(memory_format=LAYOUT), y
-
-
-def place(net: nn.Module, device: torch.device) -> None:
-    """Move a network's tensors to `device`, in `LAYOUT`."""
-    net.to(device).to(memory_format=LAYOUT)  # type: ignore[call-overload]

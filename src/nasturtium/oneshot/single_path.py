@@ -18,22 +18,18 @@ from nasturtium.oneshot.calibrate import batch_statistics
 from nasturtium.oneshot.distil import Distillation, probabilities
 from nasturtium.oneshot.epochs import (
     LOOK_EVERY,
-    OnEpoch,
     accuracy,
     cost_of,
     look,
     refuse_infinite,
-    run_epochs,
 )
-from nasturtium.oneshot.feed import Feed, place
 from nasturtium.oneshot.parallel import average
 from nasturtium.oneshot.paths import PathSampler, Score
 from nasturtium.oneshot.settings import PathSettings
 from nasturtium.oneshot.supernet import Supernet
+from nasturtium.oneshot.training import Training
 from nasturtium.problem.records import Cost, SearchEpoch
 from nasturtium.space.architecture import Architecture
-from nasturtium.training.checkpoint import Checkpoints
-from nasturtium.training.data.image_set import ImageSet
 from nasturtium.training.evaluate import split_output
 
 
@@ -45,15 +41,17 @@ class Trained:
     cost: Cost
 
 
-class SinglePath:
+class SinglePath(Training[PathSettings, Trained]):
     """Per step the paths of `sampler`, one after the other; their summed gradients make one update of the
     weights.
 
     `supernet` may already be trained: phases follow each other by training one supernet with one sampler
     after the other, say over ever larger parts of its space, each phase with a `seed` and checkpoints of its
-    own. With `distil`, paths learn from soft labels. Same seed, same machine: same result, also when
-    interrupted and resumed from `checkpoints`.
+    own. With `distil`, paths learn from soft labels.
     """
+
+    name = "single path"
+    valid_steps = 1  # taken one by one, when something is scored
 
     def __init__(
         self,
@@ -65,49 +63,16 @@ class SinglePath:
         seed: int,
         distil: Distillation | None = None,
     ) -> None:
-        place(supernet, fabric.device)
-        self._supernet = supernet
+        super().__init__(supernet, settings, fabric=fabric, seed=seed)
         self._sampler = sampler
-        self._settings = settings
-        self._fabric = fabric
-        self._seed = seed
         self._distil = distil
         if distil is not None and distil.teacher is not None:
             distil.teacher.to(fabric.device)
         self._rng = np.random.default_rng(seed_for(seed, "paths"))
         self._optimizer = _optimizer(supernet.weights(), settings)
 
-    def run(
-        self,
-        train: ImageSet,
-        valid: ImageSet,
-        *,
-        steps: int | None = None,
-        checkpoints: Checkpoints | None = None,
-        on_epoch: OnEpoch = lambda _: None,
-    ) -> Trained:
-        """Train for the settings' number of epochs, of `steps` steps each (None: one pass over `train`).
-
-        `on_epoch` is told every epoch, after its checkpoint is safe; on resuming the earlier ones are told
-        again. Raises `Diverged` if a loss is not finite.
-        """
-        self._feed = Feed(
-            train,
-            valid,
-            self._settings,
-            seed=self._seed,
-            name="single path",
-            device=self._fabric.device,
-            steps=steps,
-            valid_steps=1,
-        )
-        curve = run_epochs(
-            self,
-            self._settings.epochs,
-            seed=seed_for(self._seed, "single path"),
-            checkpoints=checkpoints,
-            on_epoch=on_epoch,
-        )
+    def outcome(self, curve: Sequence[SearchEpoch]) -> Trained:
+        """The curve; no path is active any more."""
         self._supernet.activate(None)
         return Trained(tuple(curve), cost_of(curve))
 
@@ -182,18 +147,16 @@ class SinglePath:
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
         return {
-            "supernet": self._supernet.state_dict(),
+            **super().state(),
             "optimizer": self._optimizer.state_dict(),
-            "loaders": self._feed.state(),
             "sampler": self._sampler.state(),
             "paths": json.dumps(self._rng.bit_generator.state),  # its integers have 128 bits
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken."""
-        self._supernet.load_state_dict(state["supernet"])
+        super().load_state(state)
         self._optimizer.load_state_dict(state["optimizer"])
-        self._feed.load_state(state["loaders"])
         self._sampler.load_state(state["sampler"])
         self._rng.bit_generator.state = json.loads(state["paths"])
 
