@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from resuming import Killed, check_interruptions, check_repetition, same_weights
 
 from nasturtium.core.errors import Diverged, UsageError
 from nasturtium.modules.blueprint import Blueprint
@@ -22,10 +23,6 @@ from nasturtium.training.device import make_fabric
 FABRIC = make_fabric("cpu")
 EPOCHS = 3
 SETTINGS = BilevelSettings(epochs=EPOCHS, batch_size=16, alpha_learning_rate=0.1, crop_padding=1, mirror=True)
-
-
-class Killed(Exception):
-    pass
 
 
 def images(number: int, *, seed: int = 0) -> ImageSet:
@@ -51,49 +48,17 @@ def told(found: Found) -> list:
     return [found.architecture, [replace(epoch, cost={}) for epoch in found.curve]]
 
 
-def same_weights(a: Supernet, b: Supernet) -> bool:
-    one, other = a.state_dict(), b.state_dict()
-    return all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.mark.parametrize("step", [FirstOrder(), SecondOrder()], ids=["first", "second"])
 def test_the_same_seed_gives_the_same_search(step):
-    (a, first), (b, second), (_, third) = bilevel(step), bilevel(step), bilevel(step, seed=1)
-    before = torch.get_rng_state()
-    found = first.run(TRAIN, VALID)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(5)
-    assert told(found) == told(second.run(TRAIN, VALID))
-    assert same_weights(a, b)
-    assert told(found) != told(third.run(TRAIN, VALID))
+    check_repetition(lambda seed: bilevel(step, seed=seed), told, TRAIN, VALID)
 
 
 @pytest.mark.parametrize("steps", [None, 1], ids=["whole epochs", "short epochs"])
 @pytest.mark.parametrize("step", [FirstOrder(), SecondOrder()], ids=["first", "second"])
 def test_interrupted_after_each_epoch_it_ends_as_if_it_never_was(tmp_path, step, steps):
-    whole, search = bilevel(step)
-    expected = search.run(TRAIN, VALID, steps=steps)
-    for last in range(1, EPOCHS + 1):
-        seen: list[int] = []
-
-        def stop(epoch, seen=seen, last=last):
-            seen.append(epoch.epoch)
-            if epoch.epoch == last:
-                raise Killed
-
-        checkpoints = Checkpoints(tmp_path / str(last), "search")
-        with pytest.raises(Killed):
-            bilevel(step)[1].run(TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=stop)
-        assert seen == list(range(1, last + 1))
-        torch.rand(3)
-        resumed, search = bilevel(step)
-        again: list[int] = []
-        found = search.run(
-            TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=lambda e, a=again: a.append(e.epoch)
-        )
-        assert again == list(range(1, EPOCHS + 1))
-        assert told(found) == told(expected)
-        assert same_weights(resumed, whole)
+    check_interruptions(
+        lambda seed: bilevel(step, seed=seed), told, TRAIN, VALID, tmp_path, epochs=EPOCHS, steps=steps
+    )
 
 
 class DiesAt:

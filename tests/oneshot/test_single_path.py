@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from resuming import Killed, check_interruptions, check_repetition, same_weights
 from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged, UsageError
@@ -20,10 +21,6 @@ from path_search_parts import BLUEPRINTS, CLASSES, FABRIC, TRAIN, VALID
 
 EPOCHS = 3
 SETTINGS = PathSettings(epochs=EPOCHS, batch_size=16, learning_rate=0.05, crop_padding=1, mirror=True)
-
-
-class Killed(Exception):
-    pass
 
 
 class Favourites(PathSampler):
@@ -64,48 +61,23 @@ def told(found: Trained) -> list:
     return [replace(epoch, cost={}) for epoch in found.curve]
 
 
-def same_weights(a: Supernet, b: Supernet) -> bool:
-    one, other = a.state_dict(), b.state_dict()
-    return all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_the_same_seed_gives_the_same_training(name):
-    (a, first), (b, second), (_, third) = training(name), training(name), training(name, seed=1)
-    before = torch.get_rng_state()
-    found = first.run(TRAIN, VALID)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(5)
-    assert told(found) == told(second.run(TRAIN, VALID))
-    assert same_weights(a, b)
-    assert told(found) != told(third.run(TRAIN, VALID))
+    check_repetition(lambda seed: training(name, seed=seed), told, TRAIN, VALID)
 
 
 @pytest.mark.parametrize("steps", [None, 1], ids=["whole epochs", "short epochs"])
 @pytest.mark.parametrize("sampler", [UniformPaths, Favourites])
 def test_interrupted_after_each_epoch_it_ends_as_if_it_never_was(tmp_path, sampler, steps):
-    whole, one = training("nested", sampler)
-    expected = one.run(TRAIN, VALID, steps=steps)
-    for last in range(1, EPOCHS + 1):
-
-        def stop(epoch, last=last):
-            if epoch.epoch == last:
-                raise Killed
-
-        checkpoints = Checkpoints(tmp_path / str(last), "supernet")
-        with pytest.raises(Killed):
-            training("nested", sampler)[1].run(
-                TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=stop
-            )
-        torch.rand(3)
-        resumed, one = training("nested", sampler)
-        again: list[int] = []
-        found = one.run(
-            TRAIN, VALID, steps=steps, checkpoints=checkpoints, on_epoch=lambda e, a=again: a.append(e.epoch)
-        )
-        assert again == list(range(1, EPOCHS + 1))
-        assert told(found) == told(expected)
-        assert same_weights(resumed, whole)
+    check_interruptions(
+        lambda seed: training("nested", sampler, seed=seed),
+        told,
+        TRAIN,
+        VALID,
+        tmp_path,
+        epochs=EPOCHS,
+        steps=steps,
+    )
 
 
 @pytest.mark.parametrize("call", [1, 2, 3, 5])
