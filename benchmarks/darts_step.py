@@ -127,7 +127,7 @@ class PlainSupernet(nn.Module):
     def __init__(self, ours: Supernet, in_: int, c: int, cells: int) -> None:
         super().__init__()
         self.net = PlainNetwork(in_, c, cells)
-        self.alphas = copy.deepcopy(ours.alphas)
+        self.relaxation, self.alphas = ours.relaxation, copy.deepcopy(ours.alphas)
         theirs = list(ours.net.state_dict().values())
         names = list(self.net.state_dict())
         self.net.load_state_dict(dict(zip(names, theirs, strict=True)))

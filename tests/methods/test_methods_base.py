@@ -1,6 +1,7 @@
 """How a method refuses what it can't search."""
 
 import pytest
+from choice_kinds import network
 from tiny_task import task_of
 from torch import nn
 
@@ -30,6 +31,13 @@ def test_a_method_that_refuses_a_space_is_not_among_those_to_try() -> None:
         stages_of("ofa", task_of(CHOICE, {}))
     assert {"spos", "random"} <= set(named(caught.value))
     assert not {"ofa", "darts"} & set(named(caught.value))
+
+
+def test_methods_that_would_refuse_the_space_too_are_not_among_those_to_try() -> None:
+    with pytest.raises(CannotSearch, match="which chooses 2 of 3") as caught:
+        stages_of("darts", task_of(network("`InputChoice`, k of n"), {}))
+    assert {"spos", "random"} <= set(named(caught.value))
+    assert not {"ofa", "few-shot"} & set(named(caught.value))
 
 
 def test_other_errors_stay_as_they_are() -> None:

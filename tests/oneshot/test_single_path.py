@@ -3,9 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 from resuming import Killed, check_interruptions, check_repetition, same_weights
+from torch import nn
 from torch.nn import functional as F
 
 from nasturtium.core.errors import Diverged, UsageError
+from nasturtium.modules.blueprint import Blueprint
+from nasturtium.modules.one_of import OneOf
 from nasturtium.oneshot.distil import Distillation
 from nasturtium.oneshot.paths import PathSampler, UniformPaths
 from nasturtium.oneshot.settings import PathSettings
@@ -244,3 +247,9 @@ def test_a_loss_that_is_no_number_stops_it_with_the_state_saved(tmp_path):
 def test_training_settings_are_refused():
     with pytest.raises(UsageError, match=r"training settings \(train/rate\)"):
         Supernet(BLUEPRINTS["chain"].with_settings([Decision("train/rate", (0.1, 0.01))]))
+
+
+def test_a_network_without_weights_is_refused():
+    supernet = Supernet(Blueprint(lambda: OneOf("act", {"relu": nn.ReLU, "gelu": nn.GELU})), seed=0)
+    with pytest.raises(UsageError, match="has no weights to train"):
+        SinglePath(supernet, UniformPaths(supernet.space), SETTINGS, fabric=FABRIC, seed=0)

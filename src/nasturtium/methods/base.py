@@ -1,12 +1,12 @@
 """What a method is: a short list of stages that end with an architecture."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lightning_fabric import Fabric
 
-from nasturtium.core.errors import CannotSearch
+from nasturtium.core.errors import CannotSearch, UsageError
 from nasturtium.core.registry import Registry
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.problem.objectives import Limit
@@ -74,16 +74,28 @@ SEARCHABLE: Mapping[str, str] = {
 def stages_of(method: str, task: Task) -> Sequence[Stage]:
     """The stages of a search by `method`.
 
-    Raises `CannotSearch`, with the methods that may, for a space that this one can't search, and other
+    Raises `CannotSearch`, with the methods that can, for a space that this one can't search, and other
     `UsageError`s for what makes no sense here.
     """
     try:
         return METHODS.get(method)(task)
     except CannotSearch as error:
-        raise refused(method, str(error), error.others) from None
+        plain = replace(task, searching={})  # settings are each method's own
+        raise refused(method, str(error), error.others, lambda other: _searches(other, plain)) from None
 
 
-def refused(method: str, reason: str, others: Collection[str]) -> CannotSearch:
-    """An error that tells why a method can't, and which methods with one of the abilities `others` may."""
-    able = [n for n in METHODS.names() if n != method and not METHODS.info(n).abilities.isdisjoint(others)]
-    return CannotSearch(f"{reason}. Methods to try instead: {', '.join(able)}")
+def refused(
+    method: str, reason: str, others: Collection[str], can: Callable[[str], bool] = lambda _: True
+) -> CannotSearch:
+    """An error that tells why a method can't, and which methods with one of the abilities `others` `can`."""
+    able = [n for n in METHODS.names() if not METHODS.info(n).abilities.isdisjoint(others)]
+    instead = ", ".join(n for n in able if n != method and can(n))
+    return CannotSearch(f"{reason}. Methods to try instead: {instead}")
+
+
+def _searches(method: str, task: Task) -> bool:
+    try:
+        METHODS.get(method)(task)
+    except UsageError:
+        return False
+    return True

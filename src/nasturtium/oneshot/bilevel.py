@@ -88,7 +88,7 @@ class Bilevel(Training[BilevelSettings, Found]):
             supernet.filters.append(self._path_dropout)
         self._alphas = AlphaUpdate(supernet, settings, penalties)
         self._sgd = torch.optim.SGD(
-            supernet.weights(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
+            self._weights, settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
         )
 
     def enough(self, curve: Sequence[SearchEpoch]) -> bool:
@@ -150,7 +150,7 @@ class Bilevel(Training[BilevelSettings, Found]):
         and accuracy on the training batch.
         """
         x, y = train
-        weights = self._supernet.weights()
+        weights = self._weights
         alphas = list(self._supernet.alphas.values()) if both else []
         for parameter in (*weights, *alphas):
             parameter.grad = None

@@ -69,7 +69,7 @@ class SinglePath(Training[PathSettings, Trained]):
         if distil is not None and distil.teacher is not None:
             distil.teacher.to(fabric.device)
         self._rng = np.random.default_rng(seed_for(seed, "paths"))
-        self._optimizer = _optimizer(supernet.weights(), settings)
+        self._optimizer = _optimizer(self._weights, settings)
 
     def outcome(self, curve: Sequence[SearchEpoch]) -> Trained:
         """The curve; no path is active any more."""
@@ -122,8 +122,8 @@ class SinglePath(Training[PathSettings, Trained]):
             seen.append(torch.stack([labels.detach(), accuracy(logits, y)]))
             if soft is None and self._distil is not None:
                 soft = probabilities(logits)
-        average(w.grad for w in self._supernet.weights() if w.grad is not None)
-        torch.nn.utils.clip_grad_norm_(self._supernet.weights(), self._settings.gradient_clip)
+        average(w.grad for w in self._weights if w.grad is not None)
+        torch.nn.utils.clip_grad_norm_(self._weights, self._settings.gradient_clip)
         self._optimizer.step()
         self._cost += Cost(
             forward=len(paths) + taught,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from lightning_fabric import Fabric
 
+from nasturtium.core.errors import UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.oneshot.epochs import OnEpoch, run_epochs
 from nasturtium.oneshot.feed import Feed
@@ -25,7 +26,7 @@ class Training(ABC, Generic[S, Outcome]):
 
     Same seed, same machine: same result, also when interrupted and resumed from checkpoints. Trainings with
     another `name` draw other batches from the same seed; an epoch has `valid_steps` batches of search-valid
-    images (None: as many as of search-train).
+    images (None: as many as of search-train). Raises `UsageError` for a network without weights.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,9 @@ class Training(ABC, Generic[S, Outcome]):
     def __init__(self, supernet: Supernet, settings: S, *, fabric: Fabric, seed: int) -> None:
         place(supernet, fabric.device)
         self._supernet = supernet
+        self._weights = supernet.weights()
+        if not self._weights:
+            raise UsageError("the network of this space has no weights to train")
         self._settings = settings
         self._fabric = fabric
         self._seed = seed
