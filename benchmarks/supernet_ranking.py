@@ -1,11 +1,12 @@
 """How well supernets rank NAS-Bench-201's cells on CIFAR-10, method by method.
 
 Every method trains a supernet of the same reduced network on the same images for the same time, then scores
-the same cells by their accuracy on search-valid images with inherited weights. Their ranking is compared with
-the published test accuracy after 200 epochs (`cifar10_test_acc_200ep`), which is used for nothing else. The
-ranking by number of parameters, which needs no training, is what a method has to beat.
+the same cells by their accuracy and by their loss on search-valid images with inherited weights. Both
+rankings are compared with the published test accuracy after 200 epochs (`cifar10_test_acc_200ep`), which is
+used for nothing else. The ranking by number of parameters, which needs no training, is what a method has to
+beat.
 
-A row with `& size` is no method: it adds up the ranks by the supernet and by the number of parameters.
+A row with `& size` is no method: it adds up the ranks by the supernet's loss and by the number of parameters.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import csv
 import gzip
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,13 +137,14 @@ def cells(table: Path, number: int) -> list[tuple[str, Architecture, float]]:
     return [(rows[i]["arch"], from_string(rows[i]["arch"]), float(rows[i][REPORT])) for i in chosen]
 
 
-def scores(net: nn.Module, setting: Setting, archs: Sequence[Architecture]) -> list[float]:
-    """Accuracy of each on search-valid images with the weights that it inherits."""
+def scores(net: nn.Module, setting: Setting, archs: Sequence[Architecture]) -> dict[str, list[float]]:
+    """Accuracies, and losses with a minus, on search-valid images with inherited weights."""
     estimator = InheritedEstimator(
         partial(derive, net), setting.train, setting.valid, fabric=make_fabric("cpu")
     )
     jobs = (Job(i, arch, Fidelity(0), 0, Path()) for i, arch in enumerate(archs))
-    return [estimator.evaluate(job, lambda *_: True).metrics["valid_accuracy"] for job in jobs]
+    found = [estimator.evaluate(job, lambda *_: True).metrics for job in jobs]
+    return {"accuracy": [m["valid_accuracy"] for m in found], "loss": [-m["valid_loss"] for m in found]}
 
 
 def reaches_everything(arch: Architecture) -> bool:
@@ -160,18 +162,10 @@ def agreement(found: Sequence[float], reported: Sequence[float]) -> str:
     return f"{kendalltau(found, reported)[0]:.3f} | {spearmanr(found, reported)[0]:.3f}"
 
 
-def rows(
-    name: str,
-    found: Sequence[float],
-    sizes: Sequence[float],
-    reported: Sequence[float],
-    alive: Sequence[bool],
-) -> Iterator[str]:
-    """Lines of the table: over all cells, and over those without dead operations."""
-    combined = (rankdata(found) + rankdata(sizes)).tolist()
-    for label, values in ((name, found), (f"{name} & size", combined)):
-        living = [[v for v, a in zip(column, alive, strict=True) if a] for column in (values, reported)]
-        yield f"| {label} | {agreement(values, reported)} | {agreement(*living)} |"
+def row(label: str, found: Sequence[float], reported: Sequence[float], alive: Sequence[bool]) -> str:
+    """A line of the table: over all cells, and over those without dead operations."""
+    living = [[v for v, a in zip(column, alive, strict=True) if a] for column in (found, reported)]
+    return f"| {label} | {agreement(found, reported)} | {agreement(*living)} |"
 
 
 def main() -> None:
@@ -209,11 +203,13 @@ def main() -> None:
     alive = [reaches_everything(arch) for arch in archs]
     print(f"{len(archs)} cells, {sum(alive)} without dead operations; {vars(options)}\n")
     print("| ranking | all: τ | ρ | without dead operations: τ | ρ |\n|---|---|---|---|---|")
-    print(next(rows("number of parameters", sizes, sizes, reported, alive)), flush=True)
+    print(row("number of parameters", sizes, reported, alive), flush=True)
     for seed in options.seeds:
         for name in options.methods:
             found = scores(METHODS[name](setting, seed), setting, archs)
-            print("\n".join(rows(f"{name}, seed {seed}", found, sizes, reported, alive)), flush=True)
+            found["loss & size"] = (rankdata(found["loss"]) + rankdata(sizes)).tolist()
+            for by, values in found.items():
+                print(row(f"{name}, seed {seed}, by {by}", values, reported, alive), flush=True)
 
 
 if __name__ == "__main__":
