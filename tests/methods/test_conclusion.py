@@ -143,6 +143,12 @@ def test_a_collapse_is_said_and_noted(tmp_path):
     assert notes == [remark]
 
 
+def test_a_search_that_is_too_short_says_that_it_guesses(tmp_path):
+    found, said, _ = search("darts", task(cell()), tmp_path)
+    assert any("little more than a guess" in remark for remark in found["remarks"])
+    assert set(found["remarks"]) <= set(said)
+
+
 def test_a_search_that_is_killed_after_its_note_notes_it_once(tmp_path):
     hard = task(Blueprint(Bad), epochs=8, alpha_learning_rate=0.2, warmup=0.5)
     pace, stage = METHODS.get("darts")(hard)

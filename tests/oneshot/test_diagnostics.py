@@ -11,9 +11,10 @@ from nasturtium.modules.ops import OPS
 from nasturtium.modules.repeat import Repeat
 from nasturtium.modules.shortcut import Shortcut
 from nasturtium.oneshot.collapse import collapse
-from nasturtium.oneshot.diagnostics import OperationKinds, entropy
+from nasturtium.oneshot.diagnostics import OperationKinds, entropy, undecided
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
+from nasturtium.problem.records import SearchEpoch
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import SPACES, make_space
 
@@ -143,3 +144,10 @@ def test_entropy_of_nothing_to_decide():
     assert entropy({}) is None
     assert entropy({"only": [1.0]}) is None
     assert entropy({"only": [1.0], "a": [0.5, 0.5]}) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, False), (0.5, False), (0.98, False), (0.995, True)])
+def test_a_search_that_decided_next_to_nothing_says_so(value, said):
+    sentence = undecided(SearchEpoch(1, 0.0, 0.0, 0.0, 0.0, {}, {}, entropy=value))
+    assert (sentence is not None) == said
+    assert sentence is None or "still 99.5% as even as they can be" in sentence

@@ -15,6 +15,7 @@ from nasturtium.methods.epochs import epochs_told
 from nasturtium.methods.pace import Pace, pace_of, refuse_other_budgets, seconds_per_step, steps_of_pass
 from nasturtium.oneshot.arch_step import ArchStep
 from nasturtium.oneshot.bilevel import Bilevel, Found, Stop
+from nasturtium.oneshot.diagnostics import undecided
 from nasturtium.oneshot.epochs import OnEpoch
 from nasturtium.oneshot.penalties import Penalty
 from nasturtium.oneshot.relaxations.base import Relaxation
@@ -109,6 +110,7 @@ class GradientSearch:
         if not self._concludes:
             return payload
         remarks = [] if self._stop is None else [self._stop.remark(found.curve, pace.epochs)]
+        remarks += filter(None, [undecided(found.curve[found.epoch - 1])])
         arch, task = found.architecture, self._task
         said = conclude(task, supernet, arch, run, progress, stage=self.name, remarks=remarks)
         return {**payload, **said}

@@ -16,6 +16,8 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Option
 from nasturtium.space.discretize import discretize
 
+UNDECIDED = 0.99  # entropy from which on a search has decided next to nothing
+
 
 @dataclass(frozen=True)
 class Kinds:
@@ -117,6 +119,16 @@ def entropy(probabilities: Mapping[str, Sequence[float]], *, compete: bool = Tru
     else:
         rows = [[p] for row in probabilities.values() for p in row]
     return fmean(map(_entropy, rows)) if rows else None
+
+
+def undecided(epoch: SearchEpoch) -> str | None:
+    """A sentence if the probabilities of an epoch favour next to nothing, else None."""
+    if epoch.entropy is None or epoch.entropy < UNDECIDED:
+        return None
+    return (
+        "The architecture is little more than a guess: its probabilities are still"
+        f" {epoch.entropy:.1%} as even as they can be. Search for more epochs or with a larger alpha_learning_rate."
+    )
 
 
 def _entropy(row: Sequence[float]) -> float:
