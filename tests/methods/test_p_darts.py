@@ -192,7 +192,7 @@ def test_killed_in_any_stage_it_ends_as_if_it_never_was(
 def test_time_is_measured_for_all_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of each stage costs what it costs in that stage; together they make up the budget."""
     seconds = iter([0.1, 0.3, 0.6])
-    monkeypatch.setattr("nasturtium.methods.gradient_search.seconds_per_step", lambda _: next(seconds))
+    monkeypatch.setattr("nasturtium.methods.gradient_search.seconds_per_step", lambda _, **__: next(seconds))
     stages = p_darts(tiny("60s"))
     (pace,) = run_stages(tmp_path, stages[:1]).values()
     assert pace == {"epochs": 20, "steps": 3}  # 60 steps of 1 s in all

@@ -28,7 +28,26 @@ def test_never_more_steps_than_the_budget_but_always_some(seconds: float) -> Non
 def test_timing_runs_real_steps() -> None:
     asked: list[int] = []
     assert seconds_per_step(asked.append) >= 0
+    assert asked == [1, 20, 20, 20]
+
+
+def test_of_slow_steps_few_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(pace, "FAST", -1)
+    assert seconds_per_step(asked.append) >= 0
     assert asked == [1, 2, 2, 2]
+
+
+def test_what_a_run_does_besides_its_steps_hardly_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which a run takes 0.1 s, and each of its steps 0.01 s."""
+    clock = [0.0]
+
+    def run(steps: int) -> None:
+        clock[0] += 0.1 + 0.01 * steps
+
+    monkeypatch.setattr(pace, "perf_counter", lambda: clock[0])
+    assert seconds_per_step(run) == pytest.approx(0.015)
+    assert seconds_per_step(run, together=2) == pytest.approx(0.06)
 
 
 def test_one_slow_step_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,17 +144,20 @@ class GradientSearch:
 
     def step_seconds(self) -> float:
         """Seconds of a step, measured now, with its part of what measuring the curvature takes."""
-        plain, every = self._step_seconds(eigenvalue_every=0), self.settings.eigenvalue_every
+        plain, every = self._step_seconds(), self.settings.eigenvalue_every
         if every == 0:
             return plain
-        measuring = 2 * (self._step_seconds(eigenvalue_every=1) - plain)  # once in two timed steps
+        without, with_it = (self._step_seconds(eigenvalue_every=n, together=2) for n in (0, 1))
+        measuring = 2 * (with_it - without)  # once in two timed steps
         return plain + max(measuring, 0.0) / (every * self.pass_steps)
 
-    def _step_seconds(self, *, eigenvalue_every: int) -> float:
+    def _step_seconds(self, *, eigenvalue_every: int = 0, together: int = 20) -> float:
         splits = self._task.splits
         changes = {"epochs": 1, "eigenvalue_every": eigenvalue_every}
         _, one = self._loop(self.settings.model_copy(update=changes))
-        return seconds_per_step(lambda n: one.run(splits.search_train, splits.search_valid, steps=n))
+        return seconds_per_step(
+            lambda n: one.run(splits.search_train, splits.search_valid, steps=n), together=together
+        )
 
     def _for(self, pace: Pace) -> BilevelSettings:
         """The settings for this many steps: in a short search the architecture takes larger steps."""

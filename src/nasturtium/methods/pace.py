@@ -27,6 +27,7 @@ PACE = "pace"
 FEWEST_EPOCHS = 8  # with fewer passes epochs are shortened, so that schedules and curves keep their shape
 MOST_EPOCHS = 50  # of a search within a time budget, the number of DARTS' authors on CIFAR-10
 SLOW = 5.0  # seconds of a step
+FAST = 0.5  # seconds of the first step, which takes longer than the others
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,24 @@ class Pace:
         return self
 
 
-def seconds_per_step(run_steps: Callable[[int], object]) -> float:
+def seconds_per_step(run_steps: Callable[[int], object], *, together: int = 20) -> float:
     """Seconds of one step, as the median of three timings after a warm-up.
 
-    `run_steps(n)` does n real steps. Of steps so slow that warming up makes no difference one is enough.
+    `run_steps(n)` does n real steps. Of steps so slow that warming up makes no difference one is enough; of
+    fast ones `together` are timed at once, because what a run does besides takes as long as several of them;
+    of others two.
     """
     began = perf_counter()
     run_steps(1)
     first = perf_counter() - began
     if first > SLOW:
         return first
+    together = together if first < FAST else 2
     timings = []
     for _ in range(3):
         began = perf_counter()
-        run_steps(2)
-        timings.append((perf_counter() - began) / 2)
+        run_steps(together)
+        timings.append((perf_counter() - began) / together)
     return median(timings)
 
 
