@@ -114,5 +114,5 @@ def test_it_ends_with_the_space():
 
 
 def test_a_population_of_one_is_refused():
-    with pytest.raises(UsageError, match="at least 2, not 1"):
+    with pytest.raises(UsageError, match="at least 2 members, not 1"):
         NSGA2(PROBLEM, population=1)

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import moocore
 import numpy as np
 
-from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
-from nasturtium.problem.records import Proposal, Trial
-from nasturtium.space.architecture import Architecture
+from nasturtium.problem.protocols import Problem
+from nasturtium.problem.records import Trial
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.generations import Generations
 
 CROSSOVER = 0.9  # share of the children that have two parents, as in the paper
-TRIES = 100  # children that are already known, before an architecture is drawn at random, as often again
 
 
 @STRATEGIES.register(
@@ -20,74 +18,25 @@ TRIES = 100  # children that are already known, before an architecture is drawn 
     summary="evolve a front: non-dominated first, then the lonely ones",
     paper="https://doi.org/10.1109/4235.996017",
 )
-class NSGA2(Strategy):
+class NSGA2(Generations):
     """Generations of `population` architectures, of which the best of parents and children survive.
 
     Better is who lies on an earlier non-dominated front, then who has more room on it (crowding distance).
-    Trials over a limit come after all others, ordered by their violation; failed ones don't survive. Parents
-    win binary tournaments; a child takes its decisions from both, and each changes with a chance of one in
-    their number. No architecture comes twice, and the search ends when no new one is found. A generation has
-    to be told completely before the next is bred, so several workers wait for its last trial.
+    Trials over a limit come after all others, ordered by their violation. Parents win binary tournaments. How
+    children are made and told is as in `Generations`.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, population: int = 20) -> None:
-        super().__init__(problem, seed=seed)
-        if population < 2:
-            raise UsageError(f"NSGA-II needs a population of at least 2, not {population}")
-        self._size = population
-        self._rng = np.random.default_rng(seed)
-        self._seen: set[str] = set()
-        self._parents: list[Trial] = []  # the best first
-        self._children: list[Trial] = []
-        self._asked = self._told = 0  # of this generation
+        super().__init__(problem, seed=seed, population=population, crossing=CROSSOVER)
 
-    def ask(self, n: int) -> list[Proposal]:
-        """The rest of this generation, at most `n`; none while its results are not all in."""
-        if self._asked == self._told >= self._size:
-            self._select()
-        proposals = []
-        for _ in range(min(n, self._size - self._asked)):
-            arch = self._new()
-            if arch is None:
-                break
-            self._seen.add(arch.digest)
-            self._asked += 1
-            proposals.append(Proposal(arch))
-        return proposals
+    def survivors(self, parents: Sequence[Trial], children: Sequence[Trial]) -> list[Trial]:
+        """The best of all, the best first."""
+        everyone = sorted([*parents, *children], key=lambda trial: trial.id)
+        return [everyone[i] for i in best_first(everyone)[: self._size]]
 
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Results of this generation, in any order."""
-        self._told += len(trials)
-        self._children += [trial for trial in trials if trial.status != "failed"]
-
-    def _select(self) -> None:
-        """The next generation: its parents are the best of this one's parents and children."""
-        everyone = sorted([*self._parents, *self._children], key=lambda trial: trial.id)
-        self._parents = [everyone[i] for i in best_first(everyone)[: self._size]]
-        self._children = []
-        self._asked = self._told = 0
-
-    # --- breeding
-    def _new(self) -> Architecture | None:
-        """An architecture that was not asked for before, or None if none was found."""
-        for attempt in range(2 * TRIES):
-            bred = self._parents and attempt < TRIES
-            arch = self._child() if bred else self.problem.space.sample(self._rng)
-            if arch.digest not in self._seen:
-                return arch
-        return None
-
-    def _child(self) -> Architecture:
-        space, mother, father = self.problem.space, self._winner(), self._winner()
-        arch = mother
-        if self._rng.random() < CROSSOVER:
-            arch = space.crossover(mother, father, self._rng)
-        changes = int(self._rng.binomial(len(arch), 1 / len(arch)))
-        return space.mutate(arch, self._rng, n=changes) if changes else arch
-
-    def _winner(self) -> Architecture:
-        """The better of two random parents, which are sorted."""
-        return self._parents[int(self._rng.integers(len(self._parents), size=2).min())].proposal.arch
+    def parent(self, parents: Sequence[Trial]) -> Trial:
+        """The better of two random ones."""
+        return parents[int(self._rng.integers(len(parents), size=2).min())]
 
 
 def best_first(trials: Sequence[Trial]) -> list[int]:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Proposal
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
-
-REPEATS = 100  # after so many known draws in a row nearly all of the space is known: list the rest
+from nasturtium.strategies.unseen import Unseen
 
 
 @STRATEGIES.register(
@@ -16,15 +16,22 @@ REPEATS = 100  # after so many known draws in a row nearly all of the space is k
 class RandomSearch(Strategy):
     """Uniform over architectures, at the full fidelity.
 
-    Without `replace` no architecture comes twice, and the search ends when the space is exhausted.
+    Without `replace` no architecture comes twice, and the search ends when the space is exhausted; with
+    `up_to_isomorphism` neither do two whose cells compute the same function (see `SearchSpace.canonical`).
     """
 
-    def __init__(self, problem: Problem, *, seed: int = 0, replace: bool = False) -> None:
+    def __init__(
+        self, problem: Problem, *, seed: int = 0, replace: bool = False, up_to_isomorphism: bool = False
+    ) -> None:
         super().__init__(problem, seed=seed)
+        if replace and up_to_isomorphism:
+            raise UsageError(
+                "replace lets architectures come again, up_to_isomorphism forbids it: leave one out"
+            )
         self._replace = replace
         self._rng = np.random.default_rng(seed)
-        self._seen: set[str] = set()
-        self._rest: list[Architecture] | None = None  # what is left, in random order, once that was listed
+        self._unseen = Unseen(problem.space.canonical) if up_to_isomorphism else Unseen()
+        self._rest: list[Architecture] | None = None  # what is left, once nearly all is known
 
     def ask(self, n: int) -> list[Proposal]:
         """The next `n` architectures; fewer only at the end of the space."""
@@ -33,23 +40,18 @@ class RandomSearch(Strategy):
 
     def _draw(self) -> Architecture | None:
         if self._replace:
-            return self.problem.space.sample(self._rng)
-        arch = self._new() if self._rest is None else None
+            return self._sample()
+        arch = self._unseen.draw(self._sample) if self._rest is None else None
         if arch is None:
             if self._rest is None:
-                self._rest = self._unseen()
+                self._rest = self._unknown()
             arch = self._rest.pop() if self._rest else None
-        if arch is not None:
-            self._seen.add(arch.digest)
         return arch
 
-    def _new(self) -> Architecture | None:
-        for _ in range(REPEATS):
-            arch = self.problem.space.sample(self._rng)
-            if arch.digest not in self._seen:
-                return arch
-        return None
+    def _sample(self) -> Architecture:
+        return self.problem.space.sample(self._rng)
 
-    def _unseen(self) -> list[Architecture]:
-        rest = [arch for arch in self.problem.space.enumerate() if arch.digest not in self._seen]
-        return [rest[i] for i in self._rng.permutation(len(rest))]
+    def _unknown(self) -> list[Architecture]:
+        everything = list(self.problem.space.enumerate())
+        shuffled = (everything[i] for i in self._rng.permutation(len(everything)))
+        return [arch for arch in shuffled if self._unseen.take(arch)]
