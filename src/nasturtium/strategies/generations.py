@@ -14,7 +14,7 @@ from nasturtium.strategies.unseen import Unseen
 
 
 class Generations(Strategy):
-    """Generations of `population` children, the first one random.
+    """Generations of `population` children, the first one random, and of later ones the first `strangers`.
 
     A child takes its decisions from two parents with a chance of `crossing`, else all from one, and each
     changes with a chance of one in their number. No architecture comes twice, and the search ends when no new
@@ -30,18 +30,20 @@ class Generations(Strategy):
         population: int,
         crossing: float,
         crossover: Crossover = "uniform",
+        strangers: int = 0,
     ) -> None:
         super().__init__(problem, seed=seed)
         if population < 2:
             raise UsageError(f"a population has at least 2 members, not {population}")
         if not 0 <= crossing <= 1:
             raise UsageError(f"crossing is a chance from 0 to 1, not {crossing}")
-        self._size, self._crossing, self._kind = population, crossing, crossover
+        self._size, self._crossing, self._kind, self._strangers = population, crossing, crossover, strangers
         self._rng = np.random.default_rng(seed)
         self._unseen = Unseen()
         self._parents: list[Trial] = []
         self._children: list[Trial] = []
         self._asked = self._told = 0  # of this generation
+        self._count = 0  # of all that were asked for
 
     @abstractmethod
     def survivors(self, parents: Sequence[Trial], children: Sequence[Trial]) -> list[Trial]:
@@ -50,6 +52,9 @@ class Generations(Strategy):
     @abstractmethod
     def parent(self, parents: Sequence[Trial]) -> Trial:
         """One of `parents`, which are as `survivors` gave them."""
+
+    def born(self, trial: int, parents: Sequence[Trial]) -> None:  # noqa: B027 (most keep no family tree)
+        """Trial number `trial` will be of a child of `parents`, or of a random architecture without any."""
 
     def ask(self, n: int) -> list[Proposal]:
         """The rest of this generation, at most `n`; none while its results are not all in."""
@@ -60,11 +65,12 @@ class Generations(Strategy):
             self._asked = self._told = 0
         proposals = []
         for _ in range(min(n, self._size - self._asked)):
-            arch = self._new()
-            if arch is None:
+            new = self._new()
+            if new is None:
                 break
-            self._asked += 1
-            proposals.append(Proposal(arch))
+            self.born(self._count, new[1])
+            self._asked, self._count = self._asked + 1, self._count + 1
+            proposals.append(Proposal(new[0]))
         return proposals
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -72,14 +78,24 @@ class Generations(Strategy):
         self._told += len(trials)
         self._children += [trial for trial in trials if trial.status != "failed"]
 
-    def _new(self) -> Architecture | None:
-        bred = self._unseen.draw(self._child) if self._parents else None
-        return bred or self._unseen.draw(lambda: self.problem.space.sample(self._rng))
+    def _new(self) -> tuple[Architecture, Sequence[Trial]] | None:
+        """An architecture that was not asked for before, and its parents."""
+        if self._parents and self._asked >= self._strangers:
+            family: list[Trial] = []
+            child = self._unseen.draw(lambda: self._child(family))
+            if child is not None:
+                return child, family
+        stranger = self._unseen.draw(lambda: self.problem.space.sample(self._rng))
+        return None if stranger is None else (stranger, ())
 
-    def _child(self) -> Architecture:
-        space, mother, father = self.problem.space, self.parent(self._parents), self.parent(self._parents)
-        arch = mother.proposal.arch
+    def _child(self, family: list[Trial]) -> Architecture:
+        """A child of two, or of one; `family` becomes its parents."""
+        space, parents = self.problem.space, [self.parent(self._parents), self.parent(self._parents)]
+        arch = parents[0].proposal.arch
         if self._rng.random() < self._crossing:
-            arch = space.crossover(arch, father.proposal.arch, self._rng, kind=self._kind)
+            arch = space.crossover(arch, parents[1].proposal.arch, self._rng, kind=self._kind)
+        else:
+            parents.pop()
+        family[:] = parents
         changes = int(self._rng.binomial(len(arch), 1 / len(arch)))
         return space.mutate(arch, self._rng, n=changes) if changes else arch
