@@ -258,6 +258,39 @@ def methods(
             shown.list_methods(out)
 
 
+@app.command()
+def bench(
+    benchmark: Annotated[
+        Path, typer.Option(help="A table: CSV, perhaps .gz, see `nasturtium.tables.files`.")
+    ],
+    signal: Annotated[
+        str | None, typer.Option(help="The column that strategies see. Left out: say which there are.")
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            help="The column by which they are judged, of the best signal so far. Default: the signal."
+        ),
+    ] = None,
+    strategies: Annotated[
+        str, typer.Option(help="Names with commas between.")
+    ] = "random,evolution,local-search",
+    goal: Annotated[str, typer.Option(help="max or min, of both columns.")] = "max",
+    queries: Annotated[int, typer.Option(min=1, help="Architectures looked up by each.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each strategy.")] = 20,
+    workers: Annotated[int, typer.Option(min=1, help="Simulated: evaluations at the same time.")] = 1,
+    to: Annotated[Path | None, typer.Option(help="Write curves.csv and regret.png to this folder.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compare black-box strategies at equal budgets on a table of known results."""
+    with told_plainly(debug):
+        from nasturtium.cli import bench as shown
+
+        found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers)
+        names = [name.strip() for name in strategies.split(",")]
+        shown.run(found, names, seeds, to, out, _progress(quiet=not out.is_terminal))
+
+
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Neural architecture search for PyTorch: from images to a trained, judged and exported network."""

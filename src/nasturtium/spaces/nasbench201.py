@@ -13,13 +13,10 @@ from nasturtium.modules.cells.cell import Cell
 from nasturtium.modules.ops import OPS, ReLUConvBN
 from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, space
 from nasturtium.spaces.cell_strings import read_cell, write_cell
+from nasturtium.tables.nasbench201 import NAMES, NODES, to_graphs
 
-NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NODES = (1, 2, 3)
-EDGES = {f"cell/{node}<-{j}": (j, node) for node in NODES for j in range(node)}
 PRIMITIVES = {name: OPS.get(name) for name in NAMES}
 RESNET = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|"
 """The residual block among the cells, `ResNet_CODE` in the authors' code."""
@@ -88,23 +85,6 @@ def nasbench201(
         notation=to_string,
         graphs=to_graphs,
         points={"ResNet": from_string(RESNET)},
-    )
-
-
-def to_graphs(arch: Architecture) -> tuple[CellGraph]:
-    """The one cell; it keeps the size of the image, so that a skip connection is an identity everywhere."""
-    return (
-        CellGraph(
-            "cell",
-            inputs=1,
-            nodes=("input", "1", "2", "3"),
-            edges=tuple((j, node, str(arch[name])) for name, (j, node) in EDGES.items()),
-            output=(3,),
-            identity=("skip_connect",),
-            keeps_size=True,
-            decisions=tuple(EDGES),
-            form="written",
-        ),
     )
 
 

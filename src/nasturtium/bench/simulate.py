@@ -1,0 +1,58 @@
+"""A strategy's search on a table, on a clock of its own."""
+
+import heapq
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from nasturtium.problem.objectives import Objective
+from nasturtium.problem.protocols import Strategy
+from nasturtium.problem.records import Measurement, Proposal, Trial
+from nasturtium.tables.base import Table
+
+
+@dataclass(frozen=True)
+class History:
+    """The table's rows in the order in which their results came, and when each came, in simulated seconds."""
+
+    rows: np.ndarray
+    seconds: np.ndarray
+
+
+def simulate(
+    strategy: Strategy,
+    table: Table,
+    objective: Objective,
+    *,
+    queries: int,
+    workers: int = 1,
+    seconds: np.ndarray | None = None,
+) -> History:
+    """What `strategy` looks up in `queries` queries, repeated architectures counted again; fewer if it is
+    finished before.
+
+    `workers` evaluate at the same time, each result coming when its architecture's `seconds` (1 by default)
+    are over, as in a study: whenever one is free the strategy is asked, unless it waits for a result.
+    """
+    losses = table.column(objective.metric) * (1 if objective.goal == "min" else -1)
+    running: list[tuple[float, int, int, Proposal]] = []
+    numbers, now, waiting = count(), 0.0, False
+    rows: list[int] = []
+    times: list[float] = []
+    while True:
+        want = min(workers - len(running), queries - len(rows) - len(running))
+        if want > 0 and not waiting:
+            proposals = strategy.ask(want)
+            waiting = len(proposals) < want
+            for proposal, row in zip(proposals, table.rows([p.arch for p in proposals]), strict=True):
+                takes = 1.0 if seconds is None else float(seconds[row])
+                heapq.heappush(running, (now + takes, next(numbers), row, proposal))
+        if not running:
+            return History(np.array(rows, dtype=int), np.array(times))
+        now, number, row, proposal = heapq.heappop(running)
+        rows.append(row)
+        times.append(now)
+        measured = Measurement({objective.metric: float(table.column(objective.metric)[row])})
+        strategy.tell([Trial(number, proposal, "ok", (float(losses[row]),), measured)])
+        waiting = False

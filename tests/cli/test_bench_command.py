@@ -1,0 +1,60 @@
+"""`nasturtium bench` as people meet it: in a process of its own."""
+
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All cells of NAS-Bench-201, with the number of their convolutions."""
+    path = tmp_path_factory.mktemp("tables") / "cells.csv"
+    with path.open("w") as file:
+        print("arch,convolutions,test", file=file)
+        for ops in product(OPS, repeat=6):
+            cell = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*ops)
+            number = sum("conv" in op for op in ops)
+            print(f"{cell},{number},{10 * number}", file=file)
+    return path
+
+
+def bench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nasturtium.cli.main", "bench", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_strategies_are_compared_and_curves_written(table: Path, tmp_path: Path) -> None:
+    words = ["--signal", "convolutions", "--report", "test", "--queries", "40", "--seeds", "4", "--to", "out"]
+    done = bench("--benchmark", str(table), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.index("local-search") < said.index("random")
+    assert "after 10" in said
+    assert "the best of the table is 60" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["curves.csv", "regret.png"]
+    assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 1 + 3 * 40
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--signal says which column is searched; cells.csv has convolutions, test"),
+        (["--signal", "tests"], "unknown column 'tests': did you mean 'test'"),
+        (["--signal", "test", "--report", "convolution"], "did you mean 'convolutions'"),
+        (["--signal", "test", "--strategies", "random,evolutoin"], "did you mean 'evolution'"),
+        (["--signal", "test", "--strategies", "random,random"], "'random' is listed twice"),
+        (["--signal", "test", "--goal", "up"], "the goal is 'min' or 'max', not 'up'"),
+        (["--signal", "test", "--queries", "0"], "Invalid value for '--queries'"),
+        (["--benchmark", "none.csv", "--signal", "test"], "none.csv can't be read as a table"),
+    ],
+)
+def test_wrong_input_is_explained_and_leaves_with_2(words: list[str], said: str, table: Path) -> None:
+    done = bench("--benchmark", table.name, *words, cwd=table.parent)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasturtium.core.errors import UsageError
+from nasturtium.problem.protocols import Job
+from nasturtium.problem.records import Cost, Fidelity
+from nasturtium.space.architecture import Architecture
+from nasturtium.space.conditions import When
+from nasturtium.space.decision import Decision
+from nasturtium.space.search_space import SearchSpace
+from nasturtium.tables.base import Table
+
+SPACE = SearchSpace(
+    [Decision("depth", (1, 2)), Decision("op", ("conv", "pool"))],
+    {"op": frozenset({frozenset({When("depth", frozenset({2}))})})},
+)
+ROWS = [(1, None), (2, "conv"), (2, "pool")]
+TABLE = Table(SPACE, ROWS, {"accuracy": np.array([0.5, 0.9, 0.7]), "size": np.array([1.0, 3.0, 2.0])})
+
+
+def arch(**values) -> Architecture:
+    return Architecture(values)
+
+
+def test_every_architecture_has_its_row_in_any_order_of_its_decisions():
+    assert TABLE.rows([arch(op="pool", depth=2), arch(depth=1), arch(depth=2, op="conv")]) == [2, 0, 1]
+    assert TABLE.rows(list(SPACE.enumerate())) == [0, 1, 2]
+    assert len(TABLE) == 3
+
+
+def test_it_answers_as_an_estimator_for_one_query():
+    job = Job(0, arch(depth=2, op="conv"), Fidelity(1), seed=0, workdir=Path())
+    found = TABLE.evaluate(job, lambda *_: True)
+    assert found.metrics == {"accuracy": 0.9, "size": 3.0}
+    assert found.cost == Cost(queries=1)
+    assert TABLE.metrics == ("accuracy", "size")
+
+
+def test_what_is_not_there_is_refused_by_name():
+    with pytest.raises(UsageError, match="decision 'op' is missing"):
+        TABLE.rows([arch(depth=1), arch(depth=2)])
+    with pytest.raises(UsageError, match="the table has no row for it"):
+        Table(SPACE, ROWS[:1], {"accuracy": np.ones(1)}).rows([arch(depth=2, op="conv")])
+    with pytest.raises(UsageError, match="did you mean 'accuracy'"):
+        TABLE.column("acuracy")
+
+
+def test_tables_that_contradict_themselves_are_refused():
+    with pytest.raises(UsageError, match="rows 1 and 3 are of one architecture"):
+        Table(SPACE, [ROWS[0], ROWS[1], ROWS[0]], {"accuracy": np.ones(3)})
+    with pytest.raises(UsageError, match="column 'accuracy' has 2 values for 3 rows"):
+        Table(SPACE, ROWS, {"accuracy": np.ones(2)})
