@@ -33,7 +33,7 @@ class PathSearchSettings(PathSettings):
 
     strategy: str = Field(
         "evolution",
-        description="what proposes the paths that are scored: evolution, nsga2, random or reinforce",
+        description="what proposes the paths that are scored: evolution, local-search, nsga2, random, …",
     )
     paths: int = Field(200, ge=1, description="how many paths are scored if the budget is no time")
     training_share: float = Field(
