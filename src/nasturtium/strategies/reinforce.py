@@ -43,9 +43,7 @@ class Reinforce(Strategy):
     ) -> None:
         super().__init__(problem, seed=seed)
         if len(problem.objectives) > 1:
-            raise UsageError(
-                "REINFORCE maximises one reward; give it one objective, or use nsga2 for several"
-            )
+            raise UsageError("a controller maximises one reward: give it one objective, or use nsga2")
         from nasturtium.strategies.learned.controller import Controller  # here: torch takes a second
 
         self._controller = Controller(

@@ -1,5 +1,6 @@
 import copy
 import itertools
+import math
 from collections import Counter
 
 import numpy as np
@@ -187,3 +188,44 @@ def test_a_space_without_end_is_refused():
     space = make_space("network-morphism", (1, 8, 8), 3, {}).space
     with pytest.raises(UsageError, match="no list of them"):
         controller(space)
+
+
+@pytest.mark.parametrize("advantage", [2.0, -2.0])
+def test_clipped_picks_learn_no_more(advantage):
+    """On one arm whose probability has changed by the factor r since it was drawn."""
+    learner = controller(ARMS)
+    (arm,) = (t for t in every_trajectory(ARMS) if t.arch["arm"] == "a")
+    now = learner.policy.score_each(arm)[0]
+    for r in (0.5, 0.79, 0.9, 1.1, 1.21, 2.0):
+        before = [now.detach() - math.log(r)]
+        loss = learner.clipped_loss([arm], before, [advantage], clip=0.2)
+        clipped = r > 1.2 if advantage > 0 else r < 0.8
+        kept = min(max(r, 0.8), 1.2) if clipped else r
+        assert loss.item() == pytest.approx(-kept * advantage, rel=1e-4)
+        slopes = [g for g in gradients(loss, learner.policy) if g is not None]
+        assert all((g == 0).all() for g in slopes) == clipped
+
+
+def test_where_nothing_has_changed_ppo_is_reinforce():
+    """Its first step has the gradient of REINFORCE, whatever the clip."""
+    learner = controller(darts_like(), entropy=0.3)
+    drawn = [learner.sample(np.random.default_rng(i)) for i in range(3)]
+    before = [learner.policy.score_each(t)[0].detach() for t in drawn]
+    learner.baseline = 0.0
+    rewards = [1.0, -0.5, 2.0]
+    clipped = learner.clipped_loss(drawn, before, rewards, clip=0.1)
+    assert_alike(gradients(clipped, learner.policy), gradients(learner.loss(drawn, rewards), learner.policy))
+
+
+def test_advantages_do_not_depend_on_the_unit_of_the_reward():
+    found = []
+    for unit in (1.0, 1000.0):
+        learner = controller(ARMS)
+        arms = list(every_trajectory(ARMS))
+        before = [learner.policy.score_each(t)[0].detach() for t in arms]
+        rewards = [unit * REWARDS[t.arch["arm"]] for t in arms]
+        learner.learn_clipped(arms, before, rewards, clip=0.2, steps=4)
+        found.append([learner.policy.score(t)[0].item() for t in arms])
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    b = [t.arch["arm"] for t in arms].index("b")
+    assert found[0][b] == max(found[0])

@@ -56,11 +56,12 @@ class Policy(nn.Module):
     def forward(self, pick: Callable[[Tensor], int]) -> tuple[dict[str, Value], list[int], Tensor, Tensor]:
         """One walk through the decisions, where `pick` chooses by log-probabilities.
 
-        Returns the values, the picks, the log-probability of all picks, and the sum of their entropies.
+        Returns the values, the picks, the log-probability of each pick, and the sum of their entropies.
         """
         values: dict[str, Value] = {}
         picks: list[int] = []
-        log_prob = entropy = torch.zeros(())
+        log_probs: list[Tensor] = []
+        entropy = torch.zeros(())
         last, state = 0, None
         for decision, first in zip(self._order, self._first, strict=True):
             if not active(self._space.conditions[decision.name], values):
@@ -71,11 +72,11 @@ class Policy(nn.Module):
                 log_p = self._log_probabilities(state[0][0], decision, first, chosen)
                 chosen.append(pick(log_p))
                 picks.append(chosen[-1])
-                log_prob = log_prob + log_p[chosen[-1]]
+                log_probs.append(log_p[chosen[-1]])
                 entropy = entropy - (log_p.exp() * log_p.clamp(min=-1e9)).sum()  # 0 · −∞ counts as 0
                 last = 1 + first + chosen[-1]
             values[decision.name] = _value(decision, chosen)
-        return values, picks, log_prob, entropy
+        return values, picks, torch.stack(log_probs) if log_probs else torch.zeros(0), entropy
 
     def _log_probabilities(self, x: Tensor, decision: Decision, first: int, chosen: list[int]) -> Tensor:
         """Of the options of `decision`; minus infinity for those that are `chosen` already."""
@@ -106,13 +107,18 @@ class Policy(nn.Module):
 
     def score(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
         """The log-probability of a trajectory, and the sum of the entropies met on it; scalars."""
+        log_probs, entropy = self.score_each(trajectory)
+        return log_probs.sum(), entropy
+
+    def score_each(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
+        """The log-probability of each pick of a trajectory, and the sum of the entropies met on it."""
         left = iter(trajectory.picks)
-        _, _, log_prob, entropy = self(lambda _: next(left))
-        return log_prob, entropy
+        _, _, log_probs, entropy = self(lambda _: next(left))
+        return log_probs, entropy
 
 
 class Controller:
-    """A policy that learns by REINFORCE with Adam.
+    """A policy that learns with Adam, by REINFORCE or by PPO.
 
     `entropy` is the weight of the bonus, `decay` that of the past in the baseline. The baseline of an update
     does not know its rewards, and where samples that break constraints are drawn again it also makes the
@@ -147,6 +153,53 @@ class Controller:
             loss.backward()
             self._adam.step()
         self.baseline = self._decay * self.baseline + (1 - self._decay) * mean
+
+    def learn_clipped(
+        self,
+        trajectories: Sequence[Trajectory],
+        before: Sequence[Tensor],
+        rewards: Sequence[float],
+        *,
+        clip: float,
+        steps: int,
+    ) -> None:
+        """`steps` steps of PPO (see `clipped_loss`) on one batch, advantages being rewards above the baseline
+        in units of their standard deviation.
+        """
+        mean = sum(rewards) / len(rewards)
+        if self.baseline is None:
+            self.baseline = mean
+        advantages = np.array(rewards) - self.baseline
+        advantages /= max(float(advantages.std()), 1e-8)
+        for _ in range(steps):
+            loss = self.clipped_loss(trajectories, before, advantages.tolist(), clip=clip)
+            if loss.requires_grad:
+                self._adam.zero_grad()
+                loss.backward()
+                self._adam.step()
+        self.baseline = self._decay * self.baseline + (1 - self._decay) * mean
+
+    def clipped_loss(
+        self,
+        trajectories: Sequence[Trajectory],
+        before: Sequence[Tensor],
+        advantages: Sequence[float],
+        *,
+        clip: float,
+    ) -> Tensor:
+        """PPO's loss (Schulman et al. 2017, https://arxiv.org/abs/1707.06347, equation 7), and the bonus.
+
+        `before` are the log-probabilities that each trajectory's picks had when they were made. A pick whose
+        probability has changed by more than `clip` of it towards its advantage changes no further. The mean
+        over trajectories of the sum over their picks, a scalar.
+        """
+        terms = []
+        for trajectory, old, advantage in zip(trajectories, before, advantages, strict=True):
+            log_probs, entropy = self.policy.score_each(trajectory)
+            ratio = (log_probs - old).exp()
+            gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).sum()
+            terms.append(gain + self._entropy * entropy)
+        return -torch.stack(terms).mean()
 
     def loss(self, trajectories: Sequence[Trajectory], rewards: Sequence[float]) -> Tensor:
         """What has the negative REINFORCE gradient: the mean over trajectories, a scalar."""
