@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 )
 class PPO(Reinforce):
     """As `Reinforce`, but the controller learns once `batch` results are in, by `steps` steps on all of them;
-    a decision that has become more likely or less likely by the share `clip` since it was made is left alone.
-    Advantages are in units of their standard deviation, so `entropy` weighs more than there.
+    a decision whose probability has moved by the share `clip` since it was made, up where it earned more than
+    expected or down where less, is left alone. Advantages are in units of their standard deviation, so that
+    `entropy` weighs more than there.
     """
 
     def __init__(
