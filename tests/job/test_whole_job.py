@@ -217,7 +217,11 @@ def test_ctrl_c_says_what_is_saved_and_how_to_resume(tmp_path: Path) -> None:
         *TINY_OPTIONS,
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "nasturtium.cli.main", *words], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "nasturtium.cli.main", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests that run in the background of a shell inherit that it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(process, lambda: progress_of(tmp_path, "random") >= 1)
     process.send_signal(signal.SIGINT)
