@@ -48,6 +48,7 @@ def test_strategies_are_compared_and_curves_written(table: Path, tmp_path: Path)
         (["--signal", "test", "--report", "convolution"], "did you mean 'convolutions'"),
         (["--signal", "test", "--strategies", "random,evolutoin"], "did you mean 'evolution'"),
         (["--signal", "test", "--strategies", "random,random"], "'random' is listed twice"),
+        (["--signal", "test", "--seconds", "tst"], "did you mean 'test'"),
         (["--signal", "test", "--goal", "up"], "the goal is 'min' or 'max', not 'up'"),
         (["--signal", "test", "--queries", "0"], "Invalid value for '--queries'"),
         (["--benchmark", "none.csv", "--signal", "test"], "none.csv can't be read as a table"),

@@ -41,7 +41,7 @@ def test_children_cross_as_asked(kind):
     mother, father = generation(strategy, [0.0, 0.0])
     strategy.ask(1)  # which makes them parents
     changes = []
-    for child in (strategy._child([]) for _ in range(300)):
+    for child in (strategy._child()[0] for _ in range(300)):
         from_mother = [child[n] == mother[n] for n in SPACE.decisions if child[n] in (mother[n], father[n])]
         changes.append(sum(a != b for a, b in pairwise(from_mother)))
     often = sum(n > 1 for n in changes) / len(changes)  # a mutation may meet the other parent's option

@@ -26,8 +26,8 @@ def written(folder: Path, text: str, name: str = "table.csv", space: SearchSpace
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
 def test_cells_of_nasbench201(tmp_path, name):
     cells = [CELL.format(*(NAMES[(i + j) % 5] for j in range(6))) for i in range(5)]
-    lines = [f"{i},{cell},{90 + i}.5,remark" for i, cell in enumerate(cells)]
-    table = read_table(written(tmp_path, "\n".join(["index,arch,accuracy,why", *lines]), name))
+    lines = [f"{i},{cell},{90 + i}.5,remark,{'nan' if i else 1}" for i, cell in enumerate(cells)]
+    table = read_table(written(tmp_path, "\n".join(["index,arch,accuracy,why,gaps", *lines]), name))
     assert table.metrics == ("index", "accuracy")
     archs = {to_string(arch): arch for arch in SPACE.enumerate()}
     assert table.column("accuracy")[table.rows([archs[cell] for cell in cells])].tolist() == [

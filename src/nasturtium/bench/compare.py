@@ -18,7 +18,8 @@ from nasturtium.tables.base import Table
 @dataclass(frozen=True)
 class Benchmark:
     """A search of `table`: strategies see the `signal`, and are judged by the `report` of what has the best
-    signal so far, after each of `queries`; `workers` as in `simulate`.
+    signal so far, after each of `queries`. `workers` are as in `simulate`, `seconds` is the column that says
+    how long each architecture takes.
     """
 
     table: Table
@@ -26,12 +27,20 @@ class Benchmark:
     report: Objective
     queries: int
     workers: int = 1
+    seconds: str | None = None
 
     def curve(self, name: str, seed: int) -> np.ndarray:
         """The reported value of the best signal after each query; a strategy that is finished keeps its."""
         problem = Problem(self.table.space, (self.signal,), (Fidelity(1),))
         strategy = STRATEGIES.get(name)(problem, seed=seed)
-        found = simulate(strategy, self.table, self.signal, queries=self.queries, workers=self.workers)
+        found = simulate(
+            strategy,
+            self.table,
+            self.signal,
+            queries=self.queries,
+            workers=self.workers,
+            seconds=None if self.seconds is None else self.table.column(self.seconds),
+        )
         reported = self.table.column(self.report.metric)[found.rows[self._incumbents(found.rows)]]
         return np.pad(reported, (0, self.queries - len(reported)), mode="edge")
 
@@ -69,8 +78,8 @@ class Standing:
         return float(values.mean()), half_width(values)
 
     @property
-    def area(self) -> float:
-        """The mean over seeds and numbers of queries: the higher the curve the better at any budget."""
+    def mean(self) -> float:
+        """The mean over seeds and numbers of queries: the area under the curve, per query."""
         return float(self.curves.mean())
 
 
@@ -87,10 +96,10 @@ def compare(
     strategies: Sequence[str],
     seeds: int,
     *,
-    on_done: Callable[[str, int], None] = lambda *_: None,
+    on_done: Callable[[str], None] = lambda _: None,
 ) -> list[Standing]:
     """Every strategy with every seed from 0, the best by mean rank first. Raises `UsageError` for names that
-    are unknown or come twice; `on_done` is told each search that is over.
+    are unknown or come twice; `on_done` is told the strategy of each search that is over.
     """
     for name in strategies:
         STRATEGIES.info(name)  # raises
@@ -101,7 +110,7 @@ def compare(
         rows = []
         for seed in range(seeds):
             rows.append(benchmark.curve(name, seed))
-            on_done(name, seed)
+            on_done(name)
         curves[name] = np.array(rows)
     return standings(curves, benchmark.report.goal == "max")
 

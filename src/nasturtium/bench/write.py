@@ -8,22 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nasturtium.bench.compare import Benchmark, Standing, half_width
-from nasturtium.report.style import (
-    BLUE,
-    BROWN,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    new_figure,
-    picture,
-    plain,
-)
-
-COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN, GREY)
+from nasturtium.report.style import COLORS, INK, new_figure, plain, png
 
 
 def write_curves(path: Path, standings: Sequence[Standing]) -> None:
@@ -60,5 +45,4 @@ def regret_picture(benchmark: Benchmark, standings: Sequence[Standing]) -> bytes
     if (seen > 0).any():
         axes.set_ylim(0.7 * seen[seen > 0].min(), 1.3 * seen.max())
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper right", ncols=2)
-    alt = f"Regret of {', '.join(s.strategy for s in standings)} over {benchmark.queries} queries."
-    return picture(figure, "regret", "Regret", alt=alt, note="").png
+    return png(figure)

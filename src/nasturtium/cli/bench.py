@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -18,16 +19,22 @@ from nasturtium.tables.files import read_table
 
 
 def benchmark_of(
-    path: Path, signal: str | None, report: str | None, goal: str, queries: int, workers: int
+    path: Path,
+    signal: str | None,
+    report: str | None,
+    goal: str,
+    queries: int,
+    workers: int,
+    seconds: str | None,
 ) -> Benchmark:
     """What a person asked for; raises `UsageError` where it makes no sense."""
     table = read_table(path)
     if signal is None:
         raise UsageError(f"--signal says which column is searched; {path} has {', '.join(table.metrics)}")
-    for column in (signal, report or signal):
+    for column in (signal, report or signal, seconds or signal):
         table.column(column)  # raises
     searched, judged = (Objective(column, cast(Goal, goal)) for column in (signal, report or signal))
-    return Benchmark(table, searched, judged, queries, workers)
+    return Benchmark(table, searched, judged, queries, workers, seconds)
 
 
 def run(
@@ -35,15 +42,11 @@ def run(
 ) -> None:
     """Compare, show, and write `curves.csv` and `regret.png` if there is a folder `to`."""
     bar.start("bench", len(strategies) * seeds, "searches")
-    began, done = time.perf_counter(), 0
-
-    def told(name: str, _: int) -> None:
-        nonlocal done
-        done += 1
-        bar.advance(done, strategy=name)
-
+    began, done = time.perf_counter(), count(1)
     try:
-        found = compare(benchmark, strategies, seeds, on_done=told)
+        found = compare(
+            benchmark, strategies, seeds, on_done=lambda name: bar.advance(next(done), strategy=name)
+        )
     finally:
         bar.finish()
     out.print(_table(benchmark, found, seeds))
@@ -63,7 +66,7 @@ def _table(benchmark: Benchmark, found: Sequence[Standing], seeds: int) -> Table
     table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for standing in found:
         values = [_with_interval(*standing.after(n), seeds) for n in points]
-        table.add_row(standing.strategy, f"{standing.rank:.2f}", *values, f"{standing.area:.5g}")
+        table.add_row(standing.strategy, f"{standing.rank:.2f}", *values, f"{standing.mean:.5g}")
     return table
 
 

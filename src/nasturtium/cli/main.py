@@ -279,6 +279,10 @@ def bench(
     queries: Annotated[int, typer.Option(min=1, help="Architectures looked up by each.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each strategy.")] = 20,
     workers: Annotated[int, typer.Option(min=1, help="Simulated: evaluations at the same time.")] = 1,
+    seconds: Annotated[
+        str | None,
+        typer.Option(help="The column of how long each takes, in simulated seconds. Default: all alike."),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Write curves.csv and regret.png to this folder.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -286,7 +290,7 @@ def bench(
     with told_plainly(debug):
         from nasturtium.cli import bench as shown
 
-        found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers)
+        found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers, seconds)
         names = [name.strip() for name in strategies.split(",")]
         shown.run(found, names, seeds, to, out, _progress(quiet=not out.is_terminal))
 

@@ -82,12 +82,12 @@ def seconds_per_step(run_steps: Callable[[int], object], *, together: int = 20) 
     first = perf_counter() - began
     if first > SLOW:
         return first
-    together = together if first < FAST else 2
+    n = together if first < FAST else 2
     timings = []
     for _ in range(3):
         began = perf_counter()
-        run_steps(together)
-        timings.append((perf_counter() - began) / together)
+        run_steps(n)
+        timings.append((perf_counter() - began) / n)
     return median(timings)
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from nasturtium.problem.records import SearchEpoch
 from nasturtium.report.style import (
     BLUE,
-    BROWN,
+    COLORS,
     FAINT,
     GREEN,
     GREY,
@@ -35,7 +35,6 @@ from nasturtium.space.cell_graph import NOTHING, cell_of, edge_of
 from nasturtium.space.decision import Decision, members
 from nasturtium.space.search_space import SearchSpace
 
-COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN, GREY)
 SHADES = {
     "separable convolution": (BLUE, SKY),
     "dilated convolution": (RED, ORANGE),

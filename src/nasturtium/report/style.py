@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, BROWN = "#CC79A7", "#56B4E9", "#7A5C3E"
 INK, GREY, FAINT = "#22272e", "#6b7480", "#c3c9d0"
+COLORS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN, GREY)  # of lines, one after the other
 Dash = Literal["-", ":"] | tuple[float, tuple[float, ...]]
 WIDTH = 9.0  # inches, shown 100 pixels wide each
 DPI = 160

@@ -66,6 +66,10 @@ class Decision:
             return list(self.options[max(at - 1, 0) : at] + self.options[at + 1 : at + 2])
         return [o for o in self.options if o != value]
 
+    def changes(self, value: Value) -> list[Value]:
+        """What a mutation may make of `value`: one member exchanged if k of n, else any other option."""
+        return self.near(value) if self.many else [o for o in self.options if o != value]
+
     def wrong(self, value: object) -> str | None:
         """Why `value` is not one of this decision's values, or None."""
         if not self.many:

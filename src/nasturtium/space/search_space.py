@@ -178,8 +178,7 @@ class SearchSpace:
         wish = dict(arch)
         for i in rng.choice(len(open_), size=min(n, len(open_)), replace=False):
             decision = open_[int(i)]
-            old = arch[decision.name]
-            others = decision.near(old) if decision.many else [o for o in decision.options if o != old]
+            others = decision.changes(arch[decision.name])
             wish[decision.name] = others[int(rng.integers(len(others)))]
         return wish
 

@@ -33,9 +33,8 @@ class AmoebaNetMutation:
         states, operations = cells[int(rng.integers(len(cells)))]
         names = states if rng.random() < 0.5 else operations
         decision = self._space.decisions[names[int(rng.integers(len(names)))]]
-        others = [value for value in decision.values() if value != arch[decision.name]]
-        near = decision.near(arch[decision.name]) if decision.many else others
-        return self._space.complete({**arch, decision.name: near[int(rng.integers(len(near)))]}, rng)
+        others = decision.changes(arch[decision.name])
+        return self._space.complete({**arch, decision.name: others[int(rng.integers(len(others)))]}, rng)
 
     def _kinds(self, cell: str, names: list[str]) -> tuple[list[str], list[str]]:
         """Of a cell's decisions that leave a choice, those on states and those on operations."""

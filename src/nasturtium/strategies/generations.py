@@ -10,7 +10,8 @@ from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import Crossover
-from nasturtium.strategies.unseen import Unseen
+from nasturtium.strategies.unseen import TRIES, Unseen
+from nasturtium.strategies.variation import vary
 
 
 class Generations(Strategy):
@@ -80,22 +81,18 @@ class Generations(Strategy):
 
     def _new(self) -> tuple[Architecture, Sequence[Trial]] | None:
         """An architecture that was not asked for before, and its parents."""
-        if self._parents and self._asked >= self._strangers:
-            family: list[Trial] = []
-            child = self._unseen.draw(lambda: self._child(family))
-            if child is not None:
-                return child, family
+        bred = self._parents and self._asked >= self._strangers
+        for _ in range(TRIES if bred else 0):
+            child, parents = self._child()
+            if self._unseen.take(child):
+                return child, parents
         stranger = self._unseen.draw(lambda: self.problem.space.sample(self._rng))
         return None if stranger is None else (stranger, ())
 
-    def _child(self, family: list[Trial]) -> Architecture:
-        """A child of two, or of one; `family` becomes its parents."""
-        space, parents = self.problem.space, [self.parent(self._parents), self.parent(self._parents)]
-        arch = parents[0].proposal.arch
-        if self._rng.random() < self._crossing:
-            arch = space.crossover(arch, parents[1].proposal.arch, self._rng, kind=self._kind)
-        else:
-            parents.pop()
-        family[:] = parents
-        changes = int(self._rng.binomial(len(arch), 1 / len(arch)))
-        return space.mutate(arch, self._rng, n=changes) if changes else arch
+    def _child(self) -> tuple[Architecture, Sequence[Trial]]:
+        """A child of two parents or of one, and these."""
+        space, mother, father = self.problem.space, self.parent(self._parents), self.parent(self._parents)
+        if self._rng.random() >= self._crossing:
+            return vary(space, mother.proposal.arch, self._rng), (mother,)
+        arch = space.crossover(mother.proposal.arch, father.proposal.arch, self._rng, kind=self._kind)
+        return vary(space, arch, self._rng), (mother, father)

@@ -14,6 +14,7 @@ from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.unseen import Unseen
+from nasturtium.strategies.variation import vary
 
 LEAST_WEIGHT = 1e-6  # so that an objective without weight still tells equals apart
 
@@ -74,14 +75,14 @@ class MOEAD(Strategy):
     def _new(self, at: int) -> Architecture | None:
         known = [trial for i in self._near[at].tolist() if (trial := self._best[i]) is not None]
         child = self._unseen.draw(lambda: self._child(known)) if len(known) > 1 else None
-        return child or self._unseen.draw(lambda: self.problem.space.sample(self._rng))
+        if child is not None:
+            return child
+        return self._unseen.draw(lambda: self.problem.space.sample(self._rng))
 
     def _child(self, known: Sequence[Trial]) -> Architecture:
         space = self.problem.space
         mother, father = (known[i].proposal.arch for i in self._rng.choice(len(known), 2, replace=False))
-        arch = space.crossover(mother, father, self._rng)
-        changes = int(self._rng.binomial(len(arch), 1 / len(arch)))
-        return space.mutate(arch, self._rng, n=changes) if changes else arch
+        return vary(space, space.crossover(mother, father, self._rng), self._rng)
 
     def _better(self, trial: Trial, known: Trial, weights: np.ndarray) -> bool:
         if trial.violation != known.violation or trial.status != "ok":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PPO(Reinforce):
     """As `Reinforce`, but the controller learns once `batch` results are in, by `steps` steps on all of them;
     a decision whose probability has moved by the share `clip` since it was made, up where it earned more than
-    expected or down where less, is left alone. Advantages are in units of their standard deviation, so that
+    expected or down where less, is left alone. Advantages are in units of their root mean square, so that
     `entropy` weighs more than there.
     """
 

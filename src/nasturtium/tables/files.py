@@ -2,7 +2,7 @@
 
 A file with a column `arch` holds cells in NAS-Bench-201's notation. Any other has a column for each decision,
 and beside it `<name>.space.json`, the space as `SearchSpace.to_dict` writes it; a decision that is switched
-off is an empty field. All other columns are metrics if they hold numbers in every row.
+off is an empty field. All other columns are metrics if they hold finite numbers in every row.
 """
 
 import csv
@@ -77,9 +77,11 @@ def _numbers(fields: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
     columns = {}
     for name, texts in fields.items():
         try:
-            columns[name] = np.array(texts, dtype=float)
+            column = np.array(texts, dtype=float)
         except ValueError:
             continue  # a comment, a name
+        if np.isfinite(column).all():
+            columns[name] = column
     if not columns:
         raise UsageError("no column holds numbers in every row")
     return columns

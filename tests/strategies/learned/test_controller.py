@@ -229,3 +229,14 @@ def test_advantages_do_not_depend_on_the_unit_of_the_reward():
     assert found[0] == pytest.approx(found[1], rel=1e-5)
     b = [t.arch["arm"] for t in arms].index("b")
     assert found[0][b] == max(found[0])
+
+
+def test_one_reward_above_the_baseline_is_an_advantage_of_one():
+    learner, other = controller(ARMS), controller(ARMS)
+    learner.baseline = 0.0
+    arm = next(every_trajectory(ARMS))
+    before = [learner.policy.score_each(arm)[0].detach()]
+    learner.learn_clipped([arm], before, [0.3], clip=0.2, steps=1)
+    other._step(other.clipped_loss([arm], before, [1.0], clip=0.2))
+    assert_alike(list(learner.policy.parameters()), list(other.policy.parameters()))
+    assert learner.baseline == pytest.approx(0.1 * 0.3)

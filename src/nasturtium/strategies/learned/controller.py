@@ -6,7 +6,8 @@ decisions that earned the reward, where the baseline is a moving average of earl
 et al. 2018, https://arxiv.org/abs/1802.03268) the entropy of the decisions made is encouraged.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,15 +145,8 @@ class Controller:
 
     def learn(self, trajectories: Sequence[Trajectory], rewards: Sequence[float]) -> None:
         """One step towards what was rewarded above the baseline; the first rewards only set the baseline."""
-        mean = sum(rewards) / len(rewards)
-        if self.baseline is None:
-            self.baseline = mean
-        loss = self.loss(trajectories, rewards)
-        if loss.requires_grad:  # not where the space leaves no choice
-            self._adam.zero_grad()
-            loss.backward()
-            self._adam.step()
-        self.baseline = self._decay * self.baseline + (1 - self._decay) * mean
+        with self._expecting(rewards):
+            self._step(self.loss(trajectories, rewards))
 
     def learn_clipped(
         self,
@@ -164,20 +158,28 @@ class Controller:
         steps: int,
     ) -> None:
         """`steps` steps of PPO (see `clipped_loss`) on one batch, advantages being rewards above the baseline
-        in units of their standard deviation.
+        in units of their root mean square.
         """
+        with self._expecting(rewards) as baseline:
+            gains = np.array(rewards) - baseline
+            advantages = (gains / max(float(np.sqrt(np.mean(gains**2))), 1e-8)).tolist()
+            for _ in range(steps):
+                self._step(self.clipped_loss(trajectories, before, advantages, clip=clip))
+
+    @contextmanager
+    def _expecting(self, rewards: Sequence[float]) -> Iterator[float]:
+        """Gives the baseline for these rewards; afterwards it knows them."""
         mean = sum(rewards) / len(rewards)
         if self.baseline is None:
             self.baseline = mean
-        advantages = np.array(rewards) - self.baseline
-        advantages /= max(float(advantages.std()), 1e-8)
-        for _ in range(steps):
-            loss = self.clipped_loss(trajectories, before, advantages.tolist(), clip=clip)
-            if loss.requires_grad:
-                self._adam.zero_grad()
-                loss.backward()
-                self._adam.step()
+        yield self.baseline
         self.baseline = self._decay * self.baseline + (1 - self._decay) * mean
+
+    def _step(self, loss: Tensor) -> None:
+        if loss.requires_grad:  # not where the space leaves no choice
+            self._adam.zero_grad()
+            loss.backward()
+            self._adam.step()
 
     def clipped_loss(
         self,
