@@ -150,4 +150,4 @@ def test_entropy_of_nothing_to_decide():
 def test_a_search_that_decided_next_to_nothing_says_so(value, said):
     sentence = undecided(SearchEpoch(1, 0.0, 0.0, 0.0, 0.0, {}, {}, entropy=value))
     assert (sentence is not None) == said
-    assert sentence is None or "still 99.5% as even as they can be" in sentence
+    assert sentence is None or "still 99.5 % as even as they can be" in sentence

@@ -127,7 +127,7 @@ def undecided(epoch: SearchEpoch) -> str | None:
         return None
     return (
         "The architecture is little more than a guess: its probabilities are still"
-        f" {epoch.entropy:.1%} as even as they can be. Search for more epochs or"
+        f" {100 * epoch.entropy:.1f} % as even as they can be. Search for more epochs or"
         " with a larger alpha_learning_rate."
     )
 
