@@ -52,3 +52,32 @@ def test_tables_that_contradict_themselves_are_refused():
         Table(SPACE, [ROWS[0], ROWS[1], ROWS[0]], {"accuracy": np.ones(3)})
     with pytest.raises(UsageError, match="column 'accuracy' has 2 values for 3 rows"):
         Table(SPACE, ROWS, {"accuracy": np.ones(2)})
+
+
+CURVED = Table(
+    SPACE,
+    ROWS,
+    {"size": np.array([1.0, 3.0, 2.0])},
+    {"accuracy": np.array([[0.1, 0.5], [0.2, 0.9], [0.3, 0.7]])},
+)
+
+
+def test_a_curve_has_a_value_after_each_epoch_and_the_last_is_the_column():
+    assert CURVED.epochs == 2
+    assert CURVED.metrics == ("size", "accuracy")
+    assert CURVED.column("accuracy").tolist() == [0.5, 0.9, 0.7]
+    assert CURVED.column("accuracy", 1).tolist() == [0.1, 0.2, 0.3]
+    assert CURVED.column("size", 1).tolist() == [1.0, 3.0, 2.0]
+    job = Job(0, arch(depth=2, op="conv"), Fidelity(1), seed=0, workdir=Path())
+    assert CURVED.evaluate(job, lambda *_: True).metrics == {"size": 3.0, "accuracy": 0.2}
+    with pytest.raises(UsageError, match="after 1 to 2 epochs, not 3"):
+        CURVED.column("accuracy", 3)
+
+
+def test_curves_that_contradict_are_refused():
+    with pytest.raises(UsageError, match="'accuracy' is both a column and a curve"):
+        Table(SPACE, ROWS, {"accuracy": np.ones(3)}, {"accuracy": np.ones((3, 2))})
+    with pytest.raises(UsageError, match="curve 'b' has 3 epochs, another one 2|curve 'a' has 2"):
+        Table(SPACE, ROWS, {}, {"a": np.ones((3, 2)), "b": np.ones((3, 3))})
+    with pytest.raises(UsageError, match="column 'a' has 2 values for 3 rows"):
+        Table(SPACE, ROWS, {}, {"a": np.ones((2, 2))})
