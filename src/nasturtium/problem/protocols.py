@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Limit, Objective, violation
 from nasturtium.problem.records import Fidelity, Measurement, Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
+
+Hints = Callable[[Sequence[Architecture]], np.ndarray]
+"""What is known of n architectures without evaluating them, n × features: sizes, zero-cost scores."""
 
 Report = Callable[[int, Mapping[str, float]], bool]
 """Called by an estimator after each epoch with its number (from 1) and figures; False means: stop now."""
@@ -20,13 +25,15 @@ Report = Callable[[int, Mapping[str, float]], bool]
 class Problem:
     """What is searched and for what. `fidelities` rise; the last one is the full one.
 
-    An architecture over one of the `limits` is no answer; a trial finds out.
+    An architecture over one of the `limits` is no answer; a trial finds out. `hints` are cheap and always the
+    same; a strategy may ask for many.
     """
 
     space: SearchSpace
     objectives: tuple[Objective, ...]
     fidelities: tuple[Fidelity, ...]
     limits: tuple[Limit, ...] = ()
+    hints: Hints | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:
