@@ -81,3 +81,19 @@ def test_curves_that_contradict_are_refused():
         Table(SPACE, ROWS, {}, {"a": np.ones((3, 2)), "b": np.ones((3, 3))})
     with pytest.raises(UsageError, match="column 'a' has 2 values for 3 rows"):
         Table(SPACE, ROWS, {}, {"a": np.ones((2, 2))})
+
+
+def test_architectures_with_the_same_key_share_a_row():
+    keyed = Table(SPACE, ["small", "large"], {"size": np.array([1.0, 3.0])}, key=size)
+    archs = [arch(depth=1), arch(depth=2, op="pool"), arch(depth=2, op="conv")]
+    assert keyed.rows(archs) == [0, 1, 1]
+    with pytest.raises(UsageError, match="unknown decision 'width'"):
+        keyed.rows([arch(width=1)])
+    with pytest.raises(UsageError, match="the table has no row for it"):
+        Table(SPACE, ["small"], {"size": np.ones(1)}, key=size).rows(archs)
+    with pytest.raises(UsageError, match="rows 1 and 2 are of one architecture: small"):
+        Table(SPACE, ["small", "small"], {"size": np.ones(2)}, key=size)
+
+
+def size(arch: Architecture) -> str:
+    return {1: "small", 2: "large"}[arch["depth"]]

@@ -1,6 +1,6 @@
 """A table: what is known of the architectures of a space, looked up instead of trained."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,9 @@ class Table(Estimator):
     `curves` are columns with a value after each epoch of training, rows × epochs; there are as many epochs of
     each, `epochs` in all (1 without curves).
 
+    `key` tells what the row of an architecture is known by, which `rows` lists; by default its values. With
+    a key that is the same for architectures that compute the same, they share a row.
+
     Raises `UsageError` for columns or curves of another length, for one name of both, and for an architecture
     in two rows.
     """
@@ -28,13 +31,16 @@ class Table(Estimator):
     def __init__(
         self,
         space: SearchSpace,
-        rows: Iterable[Row],
+        rows: Iterable[Hashable],
         columns: Mapping[str, np.ndarray],
         curves: Mapping[str, np.ndarray] | None = None,
+        *,
+        key: Callable[[Architecture], Hashable] | None = None,
     ) -> None:
         self.space = space
         self._names = tuple(space.decisions)
-        self._at: dict[Row, int] = {}
+        self._key = key or self._values
+        self._at: dict[Hashable, int] = {}
         for number, row in enumerate(rows):
             if self._at.setdefault(row, number) != number:
                 raise UsageError(f"rows {self._at[row] + 1} and {number + 1} are of one architecture: {row}")
@@ -74,13 +80,19 @@ class Table(Estimator):
 
     def rows(self, archs: Sequence[Architecture]) -> list[int]:
         """The row of each architecture, from 0; raises `UsageError` for one that is not in the table."""
-        names, at = self._names, self._at
+        key, at = self._key, self._at
         try:
-            return [at[tuple(map(arch.get, names))] for arch in archs]
+            return [at[key(arch)] for arch in archs]
         except KeyError:
-            missing = next(a for a in archs if tuple(map(a.get, names)) not in at)
-            why = self.space.why_not(missing) or "the table has no row for it"
+            missing, why = next((a, why) for a in archs if (why := self._why_not(a)))
             raise UsageError(f"architecture {missing.digest} {dict(missing)}: {why}") from None
+
+    def _values(self, arch: Architecture) -> Row:
+        return tuple(map(arch.get, self._names))
+
+    def _why_not(self, arch: Architecture) -> str | None:
+        why = self.space.why_not(arch)
+        return "the table has no row for it" if why is None and self._key(arch) not in self._at else why
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
         """What the table says after the job's epochs, for one query."""
