@@ -1,6 +1,6 @@
 """A table: what is known of the architectures of a space, looked up instead of trained."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,8 @@ class Table(Estimator):
     `curves` are columns with a value after each epoch of training, rows × epochs; there are as many epochs of
     each, `epochs` in all (1 without curves).
 
-    `key` tells what the row of an architecture is known by, which `rows` lists; by default its values. With
-    a key that is the same for architectures that compute the same, they share a row.
+    `key` tells by what the row of an architecture is found, by default by its values. If it is the same for
+    architectures that compute the same, one row is enough for all of them.
 
     Raises `UsageError` for columns or curves of another length, for one name of both, and for an architecture
     in two rows.
@@ -31,7 +31,7 @@ class Table(Estimator):
     def __init__(
         self,
         space: SearchSpace,
-        rows: Iterable[Hashable],
+        rows: Iterable[Row],
         columns: Mapping[str, np.ndarray],
         curves: Mapping[str, np.ndarray] | None = None,
         *,
@@ -39,11 +39,13 @@ class Table(Estimator):
     ) -> None:
         self.space = space
         self._names = tuple(space.decisions)
-        self._key = key or self._values
+        self.key = key
+        self._rows = tuple(rows)
         self._at: dict[Hashable, int] = {}
-        for number, row in enumerate(rows):
-            if self._at.setdefault(row, number) != number:
-                raise UsageError(f"rows {self._at[row] + 1} and {number + 1} are of one architecture: {row}")
+        for number, row in enumerate(self._rows):
+            first = self._at.setdefault(row if key is None else key(self._architecture(row)), number)
+            if first != number:
+                raise UsageError(f"rows {first + 1} and {number + 1} are of one architecture: {row}")
         self.curves = dict(curves or {})
         self.columns = {**columns, **{name: curve[:, -1] for name, curve in self.curves.items()}}
         self.metrics = tuple(self.columns)
@@ -54,14 +56,23 @@ class Table(Estimator):
         for name in sorted(both):
             raise UsageError(f"{name!r} is both a column and a curve")
         for name, column in self.columns.items():
-            if len(column) != len(self._at):
-                raise UsageError(f"column {name!r} has {len(column)} values for {len(self._at)} rows")
+            if len(column) != len(self):
+                raise UsageError(f"column {name!r} has {len(column)} values for {len(self)} rows")
         for name, curve in self.curves.items():
             if curve.shape[1] != self.epochs:
                 raise UsageError(f"curve {name!r} has {curve.shape[1]} epochs, another one {self.epochs}")
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """The architecture of each row, in their order."""
+        return iter(self._rows)
+
+    @property
+    def keys(self) -> Collection[Hashable]:
+        """By what each row is found, in their order."""
+        return self._at.keys()
 
     def column(self, name: str, epochs: int | None = None) -> np.ndarray:
         """A column by name, of a curve its value after `epochs` (by default all) epochs.
@@ -80,7 +91,7 @@ class Table(Estimator):
 
     def rows(self, archs: Sequence[Architecture]) -> list[int]:
         """The row of each architecture, from 0; raises `UsageError` for one that is not in the table."""
-        key, at = self._key, self._at
+        key, at = self.key or self._values, self._at
         try:
             return [at[key(arch)] for arch in archs]
         except KeyError:
@@ -90,9 +101,14 @@ class Table(Estimator):
     def _values(self, arch: Architecture) -> Row:
         return tuple(map(arch.get, self._names))
 
+    def _architecture(self, row: Row) -> Architecture:
+        return Architecture({n: v for n, v in zip(self._names, row, strict=True) if v is not None})
+
     def _why_not(self, arch: Architecture) -> str | None:
         why = self.space.why_not(arch)
-        return "the table has no row for it" if why is None and self._key(arch) not in self._at else why
+        if why is None and (self.key or self._values)(arch) not in self._at:
+            return "the table has no row for it"
+        return why
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
         """What the table says after the job's epochs, for one query."""

@@ -195,7 +195,7 @@ def test_nasbench_graph_with_every_epoch(tmp_path):
         ({91111: found(1)}, "91111 is not the number of a network"),
         ({1911: found(1)}, "1911 is not the number of a network"),
         ({8888: found(1)}, "8888 is not the number of a network"),
-        ({2111: found(1)}, "2111 is not the number of a network"),  # 1112 is: the smallest of equals
+        ({2111: found(1)}, "the network with the number 2111 has the number 1112"),  # the smallest of equals
         ({-1: found(1)}, "-1 is not the number of a network"),
         ({"cora": found(1)}, "'cora' is not the number of a network"),
     ],

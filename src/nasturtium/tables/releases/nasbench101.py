@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.tables.base import Table
-from nasturtium.tables.nasbench101 import SPACE, Spec, from_spec, module_hash, to_spec
+from nasturtium.tables.base import Row, Table
+from nasturtium.tables.nasbench101 import SPACE, from_spec, module_hash, to_spec
 from nasturtium.tables.protobuf import fields
 from nasturtium.tables.tfrecord import records
 
@@ -70,13 +70,14 @@ def read(path: Path) -> Table:
     the space, and for a cell without trainings of some number of epochs.
     """
     cells: dict[str, int] = {}
+    rows: list[Row] = []
     params: list[float] = []
     trainings: dict[int, Trainings] = defaultdict(lambda: Trainings(array("l"), array("d")))
     for number, record in enumerate(records(path), start=1):
         try:
             training = _training(record)
             if training.key not in cells:
-                _check(training)
+                rows.append(_row(training))
                 params.append(training.params)
             cell = cells.setdefault(training.key, len(cells))
         except ValueError as error:
@@ -97,7 +98,11 @@ def read(path: Path) -> Table:
             )
         for (name, scale), column in zip(MEASURED.items(), means.T, strict=True):
             columns[f"{name}_{epochs}ep"] = scale * column
-    return Table(SPACE, cells, columns, key=lambda arch: module_hash(to_spec(arch)))
+    table = Table(SPACE, rows, columns, key=lambda arch: module_hash(to_spec(arch)))
+    for given, key in zip(cells, table.keys, strict=True):
+        if given != key:
+            raise UsageError(f"the cell with the hash {given} has the hash {key}: the file is damaged")
+    return table
 
 
 def _training(record: bytes) -> Training:
@@ -108,13 +113,8 @@ def _training(record: bytes) -> Training:
     return Training(key, int(epochs), matrix, operations, metrics[PARAMETERS][0], values)
 
 
-def _check(training: Training) -> None:
-    """That the cell is one of the space, and its hash the one that the space will look for."""
+def _row(training: Training) -> Row:
     n = isqrt(len(training.matrix))
-    spec = Spec(
-        [[int(digit) for digit in training.matrix[n * i : n * (i + 1)]] for i in range(n)],
-        training.operations.split(","),
-    )
-    from_spec(*spec)  # raises
-    if module_hash(spec) != training.key:
-        raise UsageError(f"its hash is {training.key}, but the cell's is {module_hash(spec)}")
+    matrix = [[int(digit) for digit in training.matrix[n * i : n * (i + 1)]] for i in range(n)]
+    arch = from_spec(matrix, training.operations.split(","))
+    return tuple(arch[name] for name in SPACE.decisions)

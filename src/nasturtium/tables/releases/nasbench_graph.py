@@ -13,16 +13,15 @@ proteins fewer operations were tried: the table's space has those that are in th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import SearchSpace
-from nasturtium.tables.base import Table
+from nasturtium.tables.base import Row, Table
 from nasturtium.tables.nasbench_graph import DECISIONS, LINKS, NODES, OPERATIONS, SPACE, benchmark_key
 from nasturtium.tables.restricted_pickle import load_pickle
 
@@ -37,7 +36,7 @@ def read(path: Path) -> Table:
     data = load_pickle(path)
     if not isinstance(data, dict) or not data:
         raise UsageError("it is no dictionary of networks, as files of NAS-Bench-Graph are")
-    networks = [_network(number) for number in data]
+    rows = [_row(number) for number in data]
     dataset = re.sub(r"\d$", "", path.stem)
     try:
         columns, curves = _columns(dataset, data)
@@ -45,25 +44,28 @@ def read(path: Path) -> Table:
         raise UsageError(f"its networks are in another form than NAS-Bench-Graph's: {error!r}") from None
     if not columns and not curves:
         raise UsageError("its networks have neither 'valid_perf' and 'perf' nor 'dur'")
-    return Table(_space(networks), data, columns, curves, key=benchmark_key)
+    table = Table(_space(rows), rows, columns, curves, key=benchmark_key)
+    for given, number in zip(data, table.keys, strict=True):
+        if given != number:
+            raise UsageError(
+                f"the network with the number {given} has the number {number} in NAS-Bench-Graph"
+            )
+    return table
 
 
-def _network(number: Any) -> Architecture:
+def _row(number: Any) -> Row:
     digits = f"{number:0{NODES + 1}d}" if isinstance(number, int) and number >= 0 else ""
-    if len(digits) == NODES + 1 and "9" not in digits:
-        links, *operations = map(int, digits)
-        values = (LINKS[links], *(OPERATIONS[operation] for operation in operations))
-        network = Architecture(dict(zip((decision.name for decision in DECISIONS), values, strict=True)))
-        if network in SPACE and benchmark_key(network) == number:
-            return network
-    raise UsageError(f"{number!r} is not the number of a network of NAS-Bench-Graph")
+    if len(digits) != NODES + 1 or "9" in digits or digits.endswith("8" * NODES):
+        raise UsageError(f"{number!r} is not the number of a network of NAS-Bench-Graph")
+    links, *operations = map(int, digits)
+    return (LINKS[links], *(OPERATIONS[operation] for operation in operations))
 
 
-def _space(networks: list[Architecture]) -> SearchSpace:
-    """The space with the operations of these networks."""
-    names = [decision.name for decision in DECISIONS[1:]]
-    tried = {network[name] for network in networks for name in names}
-    return SPACE.restrict({name: [o for o in OPERATIONS if o in tried] for name in names})
+def _space(rows: Sequence[Row]) -> SearchSpace:
+    """The space with the operations that are in these rows."""
+    tried = {operation for _, *operations in rows for operation in operations}
+    kept = [operation for operation in OPERATIONS if operation in tried]
+    return SPACE.restrict({decision.name: kept for decision in DECISIONS[1:]})
 
 
 def _columns(
