@@ -222,6 +222,8 @@ def renamed(name):
     ("change", "why"),
     [
         (without("meta_archs"), "no list 'meta_archs'"),
+        (lambda data: data.update(arch2infos=5), "has no results"),
+        (lambda data: data["arch2infos"].update({1: [5]}), r"results of architecture \|none~0.*another form"),
         (without("arch2infos"), r"architecture 0, \|avg_pool_3x3~0\|.*, has no results"),
         (without("arch2infos", 1), r"architecture 1, \|none~0\|.*, has no results"),
         (without("arch2infos", 1, "200", "all_results"), r"results of architecture \|none~0.*'all_results'"),

@@ -107,7 +107,7 @@ def read(path: Path) -> Table:
 
 def _training(record: bytes) -> Training:
     key, epochs, matrix, operations, packed = json.loads(record)
-    metrics = fields(base64.b64decode(packed, validate=True))
+    metrics = fields(base64.b64decode(packed))
     end = fields(metrics[EVALUATIONS][END])
     values = (end[VALIDATION][0], end[TEST][0], end[SECONDS][0])
     return Training(key, int(epochs), matrix, operations, metrics[PARAMETERS][0], values)

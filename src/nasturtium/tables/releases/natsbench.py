@@ -33,10 +33,8 @@ from nasturtium.tables.base import Table
 from nasturtium.tables.restricted_pickle import load_bz2, load_torch
 
 META = "meta.pickle.pbz2"
-MOST_WHOLE, MOST_SINGLE = (
-    64 << 30,
-    1 << 30,
-)  # bytes, of a file of all architectures and of one
+MOST_WHOLE = 16 << 30  # bytes unpacked; three trainings of all cells on four data sets would be 6 GiB
+MOST_SINGLE = 1 << 30
 ACCURACIES = {  # the data set that is trained on, and the images
     "cifar10_val_acc": ("cifar10-valid", "x-valid"),
     "cifar10_test_acc": ("cifar10", "ori-test"),
@@ -75,10 +73,11 @@ def read(path: Path) -> Table:
 def _whole(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The architectures of a file that has all, with their schedules."""
     data = load_torch(path) if path.suffix == ".pth" else load_bz2(path, MOST_WHOLE)
-    for number, name in enumerate(_names(data)):
-        if number not in (data.get("arch2infos") or {}):
+    names, results = _names(data), data.get("arch2infos")
+    for number, name in enumerate(names):
+        if not isinstance(results, dict) or number not in results:
             raise UsageError(f"architecture {number}, {name}, has no results")
-        yield name, data["arch2infos"].pop(number)  # so that it can be forgotten
+        yield name, results.pop(number)  # so that it can be forgotten
 
 
 def _folder(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
