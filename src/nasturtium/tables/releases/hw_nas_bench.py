@@ -7,8 +7,7 @@ described by `hw_nas_bench_api/hw_nas_bench_api.py` of https://github.com/GATECH
 Columns are `<data set>_<metric>` in small letters, such as `cifar10_edgegpu_latency` (ms) and
 `cifar10_edgegpu_energy` (mJ); one that has not a finite number for every cell is left out.
 
-Under `fbnet` the file has costs of single blocks. They are no table of architectures: the cost of one of the
-9²² networks is the sum of its blocks'. They are not read.
+Under `fbnet` the file has costs of single blocks, which are no table of architectures: see `hw_fbnet`.
 """
 
 from collections.abc import Mapping
@@ -25,12 +24,9 @@ from nasturtium.tables.restricted_pickle import load_pickle
 
 def read(path: Path) -> Table:
     """The table in a file; raises `UsageError` for one that is not as said above."""
-    data = load_pickle(path)
-    if not isinstance(data, dict) or not data.get("nasbench201"):
-        raise UsageError("it has no part 'nasbench201', as the file of HW-NAS-Bench has")
     rows: dict[Row, int] = {}
     columns: dict[str, np.ndarray] = {}
-    for dataset, measured in data["nasbench201"].items():
+    for dataset, measured in part(path, "nasbench201").items():
         try:
             cells = [row_of(config["arch_str"]) for config in measured["config"]]
             rows = rows or {cell: row for row, cell in enumerate(cells)}
@@ -45,6 +41,15 @@ def read(path: Path) -> Table:
     if not columns:
         raise UsageError("no metric is known of every cell")
     return Table(SPACE, rows, columns)
+
+
+def part(path: Path, space: str) -> dict[str, Any]:
+    """What the file has of a space; raises `UsageError` where it has nothing."""
+    data = load_pickle(path)
+    found = data.get(space) if isinstance(data, dict) else None
+    if not found or not isinstance(found, dict):
+        raise UsageError(f"it has no part {space!r}, as the file of HW-NAS-Bench has")
+    return found
 
 
 def _columns(dataset: str, measured: Mapping[str, Any], at: list[int]) -> dict[str, np.ndarray]:
