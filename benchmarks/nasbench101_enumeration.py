@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from nasturtium.spaces.nasbench101 import MOST_EDGES, OPS, VERTICES, Spec, module_hash
+from nasturtium.tables.nasbench101 import MOST_EDGES, OPS, VERTICES, Spec, module_hash
 
 PUBLISHED = 423_624
 TOGETHER = 500  # matrices hashed at once

@@ -10,11 +10,12 @@ import torch
 
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.modules.cells.vertex_cell import wire
-from nasturtium.spaces.nasbench101 import INCEPTION, OPS, from_spec, module_hash, nasbench101, to_spec
+from nasturtium.spaces.nasbench101 import INCEPTION, nasbench101
 from nasturtium.spaces.natsbench_size import from_string as sized
 from nasturtium.spaces.natsbench_size import natsbench_size
 from nasturtium.spaces.transnasbench101_macro import transnasbench101_macro
 from nasturtium.spaces.transnasbench101_micro import transnasbench101_micro
+from nasturtium.tables.nasbench101 import OPS, from_spec, module_hash, to_spec
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from nasturtium.hardware.meters import count_parameters
 from nasturtium.spaces import darts_rnn
 from nasturtium.spaces.base import make_space
-from nasturtium.spaces.nasbench_graph import LINKS, NODES, OPERATIONS, plan
+from nasturtium.tables.nasbench_graph import LINKS, NODES, OPERATIONS, plan
 
 
 def test_the_recurrent_darts_cell_has_its_published_parameters():

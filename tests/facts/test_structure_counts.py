@@ -2,9 +2,9 @@
 
 import itertools
 
-from nasturtium.modules.cells.vertex_cell import used
 from nasturtium.space.canonical import canonical
 from nasturtium.space.cell_graph import CellGraph
+from nasturtium.space.constraints import used
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.nasbench201 import NAMES, from_string, nasbench201
 

@@ -11,7 +11,8 @@ from nasturtium.modules.derive import derive
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.spaces.base import make_space
-from nasturtium.spaces.nasbench101 import OPS, Spec, from_spec, module_hash, nasbench101, to_spec
+from nasturtium.spaces.nasbench101 import nasbench101
+from nasturtium.tables.nasbench101 import OPS, Spec, from_spec, module_hash, to_spec
 
 CONV3, CONV1, POOL = OPS
 

@@ -11,7 +11,7 @@ from nasturtium.space.cell_graph import cell_graphs
 from nasturtium.space.decision import Decision
 from nasturtium.spaces.base import make_space
 from nasturtium.spaces.nasbench201 import NAMES
-from nasturtium.spaces.nasbench_graph import (
+from nasturtium.tables.nasbench_graph import (
     LINKS,
     Plan,
     benchmark_key,

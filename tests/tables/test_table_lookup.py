@@ -28,6 +28,7 @@ def test_every_architecture_has_its_row_in_any_order_of_its_decisions():
     assert TABLE.rows([arch(op="pool", depth=2), arch(depth=1), arch(depth=2, op="conv")]) == [2, 0, 1]
     assert TABLE.rows(list(SPACE.enumerate())) == [0, 1, 2]
     assert len(TABLE) == 3
+    assert list(TABLE) == ROWS
 
 
 def test_it_answers_as_an_estimator_for_one_query():
@@ -81,3 +82,21 @@ def test_curves_that_contradict_are_refused():
         Table(SPACE, ROWS, {}, {"a": np.ones((3, 2)), "b": np.ones((3, 3))})
     with pytest.raises(UsageError, match="column 'a' has 2 values for 3 rows"):
         Table(SPACE, ROWS, {}, {"a": np.ones((2, 2))})
+
+
+def test_architectures_with_the_same_key_share_a_row():
+    keyed = Table(SPACE, ROWS[::2], {"size": np.array([1.0, 3.0])}, key=size)
+    archs = [arch(depth=1), arch(depth=2, op="pool"), arch(depth=2, op="conv")]
+    assert keyed.rows(archs) == [0, 1, 1]
+    assert list(keyed.keys) == ["small", "large"]
+    assert list(keyed) == ROWS[::2]
+    with pytest.raises(UsageError, match="unknown decision 'width'"):
+        keyed.rows([arch(width=1)])
+    with pytest.raises(UsageError, match="the table has no row for it"):
+        Table(SPACE, ROWS[:1], {"size": np.ones(1)}, key=size).rows(archs)
+    with pytest.raises(UsageError, match="rows 2 and 3 are of one architecture"):
+        Table(SPACE, ROWS, {"size": np.ones(3)}, key=size)
+
+
+def size(arch: Architecture) -> str:
+    return {1: "small", 2: "large"}[arch["depth"]]

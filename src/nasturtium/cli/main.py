@@ -261,7 +261,8 @@ def methods(
 @app.command()
 def bench(
     benchmark: Annotated[
-        Path, typer.Option(help="A table: CSV, perhaps .gz, see `nasturtium.tables.files`.")
+        Path,
+        typer.Option(help="A table: CSV, perhaps .gz, or a benchmark's release, see docs/strategies.md."),
     ],
     signal: Annotated[
         str | None, typer.Option(help="The column that strategies see. Left out: say which there are.")

@@ -1,6 +1,6 @@
 """Structural constraints between decisions: what must hold besides each decision's own options."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -125,3 +125,9 @@ def reached(start: int, edges: Iterable[tuple[int, int]]) -> set[int]:
         border = {target for source, target in left if source in border} - found
         found |= border
     return found
+
+
+def used(edges: Collection[tuple[int, int]], last: int) -> list[int]:
+    """The vertices on a way from vertex 0 to `last`, in order; none if no way leads there."""
+    backwards = [(target, source) for source, target in edges]
+    return sorted(reached(0, edges) & reached(last, backwards)) if last in reached(0, edges) else []

@@ -25,11 +25,7 @@ from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Option
 from nasturtium.spaces.base import require_image, space
-
-STEM = 16
-WIDTHS = (16, 24, 32, 64, 112, 184, 352)
-LAYERS = (1, 4, 4, 4, 4, 4, 1)  # in each stage
-STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first layer of a stage
+from nasturtium.tables.fbnet import LAYERS, STEM, STRIDES, WIDTHS
 
 
 def grouped(in_: int, out: int, kernel: int, stride: int) -> nn.Sequential:

@@ -10,33 +10,35 @@ heads, and a ReLU precedes the last layer. Their dropouts are left out. Layers a
 (see `graph_layers`), so that networks can be exported, or are those of torch-geometric.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import permutations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasturtium.core.errors import UsageError, did_you_mean
+from nasturtium.core.errors import UsageError
 from nasturtium.modules.blocks.geometric_layers import geometric_layers
 from nasturtium.modules.blocks.graph_layers import ARMA, GAT, GCN, GIN, SAGE, Alone, Cheb, Graph, GraphLayer
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import Choice, current
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import CellGraph
-from nasturtium.space.constraints import Rule
 from nasturtium.space.decision import Decision, Value
 from nasturtium.spaces.base import space
+from nasturtium.tables.nasbench_graph import (
+    DECISIONS,
+    NODES,
+    OPERATIONS,
+    SKIP,
+    SOMETHING,
+    Plan,
+    graph,
+    lists_of,
+    plan_of,
+    to_text,
+)
 
-NODES = 4
 HEADS = 4
-SKIP = "skip"
-LINKS = ("0000", "0001", "0011", "0012", "0013", "0111", "0112", "0122", "0123")
-"""Per node the state that it takes: 0 the raw features, 1 to 3 a node."""
-
 LAYERS: dict[str, GraphLayer] = {
     "gat": partial(GAT, heads=HEADS),
     "gcn": GCN,
@@ -47,36 +49,6 @@ LAYERS: dict[str, GraphLayer] = {
     "graph": Graph,
     "fc": Alone,
 }
-OPERATIONS = (*LAYERS, SKIP)
-DECISIONS = (
-    Decision("macro/links", LINKS),
-    *(Decision(f"node{i}/operation", OPERATIONS) for i in range(1, NODES + 1)),
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an architecture computes: the nodes that change something, in order, as (node, source), source 0
-    being the raw features; and the nodes that are joined.
-    """
-
-    steps: tuple[tuple[int, int], ...]
-    joined: tuple[int, ...]
-
-
-def plan(links: Sequence[int], operations: Sequence[str]) -> Plan:
-    """The network of node i = 1 … n that takes `links[i - 1]` by `operations[i - 1]`; empty if all skip."""
-    source = {0: 0}  # per state the one that it passes on
-    for i, (link, operation) in enumerate(zip(links, operations, strict=True), start=1):
-        passes = operation == SKIP and i in links
-        source[i] = source[link] if passes else i
-    real = [i for i in range(1, len(links) + 1) if source[i] == i]
-    steps = {i: source[links[i - 1]] for i in real}
-    for i in real:
-        if operations[i - 1] == SKIP and (steps[i] == 0 or list(steps.values()).count(steps[i]) == 1):
-            del steps[i]
-    joined = tuple(i for i in steps if i not in steps.values())
-    return Plan(tuple(steps.items()), joined)
 
 
 class OnNode(nn.Module):
@@ -115,7 +87,7 @@ class Macro(Choice):
         arch = current().arch
         wanted = _everything() if arch is None else _candidates(arch)
         self.nodes = nn.ModuleDict({_key(*candidate): self._node(*candidate) for candidate in wanted})
-        joined = NODES if arch is None else len(_plan(arch).joined)
+        joined = NODES if arch is None else len(plan_of(arch).joined)
         self.join = nn.Linear(joined * width, out)
 
     def _node(self, i: int, operation: str, raw: bool) -> nn.Module:
@@ -138,7 +110,7 @@ class Macro(Choice):
 
     def derive(self, arch: Architecture, inner: Callable[[nn.Module], nn.Module]) -> nn.Module:
         """The nodes that change something, and the layer that joins them."""
-        found = _plan(arch)
+        found = plan_of(arch)
         join = nn.Linear(len(found.joined) * self.width, self.join.out_features).to(self.join.weight)
         with torch.no_grad():
             join.weight.copy_(self._columns(found.joined))
@@ -148,7 +120,7 @@ class Macro(Choice):
     def forward(self, x_NF: Tensor, links: Tensor) -> Tensor:
         """Features N×F, links 2×E → N×out."""
         values = self.values(DECISIONS)
-        found = _plan(values)
+        found = plan_of(values)
         nodes = [self.nodes[_key(*candidate)] for candidate in _candidates(values)]
         return F.linear(_run(nodes, found, x_NF, links), self._columns(found.joined), self.join.bias)
 
@@ -187,18 +159,9 @@ def _everything() -> Iterable[tuple[int, str, bool]]:
             yield from ((i, operation, False) for operation in OPERATIONS)
 
 
-def _read(values: Mapping[str, Value]) -> tuple[list[int], list[str]]:
-    links, *operations = (str(values[decision.name]) for decision in DECISIONS)
-    return [int(link) for link in links], operations
-
-
-def _plan(values: Mapping[str, Value]) -> Plan:
-    return plan(*_read(values))
-
-
 def _candidates(values: Mapping[str, Value]) -> list[tuple[int, str, bool]]:
-    _, operations = _read(values)
-    return [(i, operations[i - 1], source == 0) for i, source in _plan(values).steps]
+    _, operations = lists_of(values)
+    return [(i, operations[i - 1], source == 0) for i, source in plan_of(values).steps]
 
 
 class GraphNetwork(nn.Module):
@@ -243,96 +206,11 @@ def nasbench_graph(
     """
     if width % HEADS:
         raise UsageError(f"space 'nasbench-graph' needs a width that {HEADS} heads can share, got {width}")
-    operations = frozenset(decision.name for decision in DECISIONS[1:])
-    something = Rule("not every node may skip", operations, lambda seen: set(seen.values()) != {SKIP})
     layers = geometric_layers(HEADS) if geometric else LAYERS
     return Blueprint(
         lambda: GraphNetwork(input_shape[0], classes, layers, width=width, post=bool(post)),
-        constraints=[something],
+        constraints=[SOMETHING],
         notation=to_text,
         graphs=lambda arch: [graph(arch)],
         example=lambda nodes, generator: random_graph(nodes, input_shape[0], generator),
     )
-
-
-def graph(arch: Mapping[str, Value]) -> CellGraph:
-    """What an architecture computes; those that compute the same have graphs that differ in order only."""
-    found, (_, operations) = _plan(arch), _read(arch)
-    at = {0: 0} | {i: position for position, (i, _) in enumerate(found.steps, start=1)}
-    return CellGraph(
-        "macro",
-        1,
-        ("features", *(str(i) for i, _ in found.steps)),
-        tuple((at[source], at[i], "") for i, source in found.steps),
-        tuple(at[i] for i in found.joined),
-        ops=("", *(operations[i - 1] for i, _ in found.steps)),
-        decisions=tuple(decision.name for decision in DECISIONS),
-    )
-
-
-def to_text(arch: Architecture) -> str:
-    """Links and operations in the benchmark's notation, `[0, 1, 1, 2] gcn gin cheb fc`."""
-    links, operations = _read(arch)
-    return f"{links} {' '.join(operations)}"
-
-
-def from_text(text: str) -> Architecture:
-    """The architecture of a text in this notation.
-
-    Raises `UsageError` as `from_lists` does, or if the text has another form.
-    """
-    form = r"\s*\[(?P<links>[\d\s,]*)\]\s*(?P<operations>[\w\s]*)"
-    match = re.fullmatch(form, text) if isinstance(text, str) else None
-    if match is None:
-        expected = "[0, 1, 1, 2] gcn gin cheb fc"
-        raise UsageError(f"{text!r} is no network of NAS-Bench-Graph; expected one such as {expected!r}")
-    return from_lists(
-        [int(number) for number in re.findall(r"\d+", match["links"])], match["operations"].split()
-    )
-
-
-def from_lists(links: Sequence[int], operations: Sequence[str]) -> Architecture:
-    """The architecture of the benchmark's two lists, nodes in any order that puts inputs first.
-
-    Raises `UsageError` naming the node for an unknown operation or an input that does not come before it, for
-    a wrong number of nodes, and if every node skips.
-    """
-    for what, given in (("links", links), ("operations", operations)):
-        if not isinstance(given, list | tuple) or len(given) != NODES:
-            raise UsageError(f"NAS-Bench-Graph has a list of {NODES} {what}, got {given!r}")
-    for i, (link, operation) in enumerate(zip(links, operations, strict=True), start=1):
-        if not isinstance(link, int) or not 0 <= link < i:
-            raise UsageError(f"node {i} got input {link!r}; it can only use 0 (the features) to {i - 1}")
-        if operation not in OPERATIONS:
-            raise UsageError(f"node {i} got {operation!r}: {did_you_mean(operation, OPERATIONS)}")
-    if set(operations) == {SKIP}:
-        raise UsageError("every node skips; NAS-Bench-Graph has no such network")
-    text, ordered = next(_orders(links, operations))  # the given order, if it is one of the benchmark's
-    return Architecture(dict(zip((d.name for d in DECISIONS), (text, *ordered), strict=True)))
-
-
-def _orders(links: Sequence[int], operations: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The same nodes in every order that makes one of the benchmark's links, the given order first."""
-    for order in permutations(range(1, len(links) + 1)):
-        place = {0: 0} | {node: at for at, node in enumerate(order, start=1)}
-        text = "".join(str(place[links[node - 1]]) for node in order)
-        if text in LINKS:
-            yield text, tuple(operations[node - 1] for node in order)
-
-
-def benchmark_key(arch: Architecture) -> int:
-    """The number under which the benchmark's tables hold the network that computes the same.
-
-    Its links' position and its operations' positions are the digits; nodes that change nothing come first, as
-    skips in a row, and of all orders the smallest number is taken.
-    """
-    found, (_, operations) = _plan(arch), _read(arch)
-    first = NODES - len(found.steps)
-    at = {0: first} | {i: first + position for position, (i, _) in enumerate(found.steps, start=1)}
-    links = [*range(first), *(at[source] for _, source in found.steps)]
-    kept = [SKIP] * first + [operations[i - 1] for i, _ in found.steps]
-    keys = []
-    for text, ordered in _orders(links, kept):
-        if ordered[:first] == (SKIP,) * first and text.startswith("0123"[:first]):
-            keys.append([LINKS.index(text), *map(OPERATIONS.index, ordered)])
-    return int("".join(map(str, min(keys))))

@@ -8,18 +8,14 @@ a difference, so 3,969 of the networks are different; canonical forms tell them 
 
 from torch import nn
 
-from nasturtium.core.errors import UsageError
 from nasturtium.modules.blocks.mbconv import classifier, conv_block, inverted, residual
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.one_of import OneOf
 from nasturtium.modules.ops import batch_norm
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.cell_graph import CellGraph
 from nasturtium.spaces.base import require_image, require_text, space
+from nasturtium.tables.nasbench_macro import LAYERS, row_of, to_graphs, to_string
 
-STAGES = (2, 3, 3)  # layers in each
-LAYERS = [f"stage{s}/layer{i}" for s, layers in enumerate(STAGES, 1) for i in range(1, layers + 1)]
-BLOCKS = ("identity", "mb3_k3", "mb6_k5")  # in the benchmark's own notation 0, 1 and 2
 FEATURES = 1280
 
 
@@ -70,35 +66,6 @@ def nasbench_macro(input_shape: tuple[int, int, int], classes: int, *, channels:
     )
 
 
-def to_graphs(arch: Architecture) -> tuple[CellGraph, ...]:
-    """The stages, a chain each. They halve the image, so the first block counts as an operation always."""
-    return tuple(
-        CellGraph(
-            f"stage{s}",
-            inputs=1,
-            nodes=("input", *(f"layer{i}" for i in range(1, layers + 1))),
-            edges=tuple((i - 1, i, str(arch[f"stage{s}/layer{i}"])) for i in range(1, layers + 1)),
-            output=(layers,),
-            identity=("identity",),
-        )
-        for s, layers in enumerate(STAGES, 1)
-    )
-
-
-def to_string(arch: Architecture) -> str:
-    """The benchmark's own notation: a digit for each layer, such as 01210121."""
-    return "".join(str(BLOCKS.index(str(arch[name]))) for name in LAYERS)
-
-
 def from_string(text: str) -> Architecture:
     """The architecture of eight digits 0, 1, 2; raises `UsageError` naming the layer that is wrong."""
-    digits = require_text(text, "01210121")
-    if len(digits) != len(LAYERS):
-        raise UsageError(
-            f"{text!r} has {len(digits)} digits; NAS-Bench-Macro has one for each of its {len(LAYERS)} layers"
-        )
-    known = [str(i) for i in range(len(BLOCKS))]
-    for name, digit in zip(LAYERS, digits, strict=True):
-        if digit not in known:
-            raise UsageError(f"layer {name!r} got {digit!r}; expected 0 (identity), 1 (mb3_k3) or 2 (mb6_k5)")
-    return Architecture({name: BLOCKS[int(digit)] for name, digit in zip(LAYERS, digits, strict=True)})
+    return Architecture(dict(zip(LAYERS, row_of(require_text(text, "01210121")), strict=True)))

@@ -7,12 +7,10 @@ BatchNorm. The widths are those after the stem and the first cell, the first blo
 second block, and the third cell.
 """
 
-import re
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from nasturtium.core.errors import UsageError
 from nasturtium.modules.blueprint import Blueprint
 from nasturtium.modules.choice import add
 from nasturtium.modules.dims import Dim, Size
@@ -23,11 +21,7 @@ from nasturtium.modules.elastic.shortcut import ElasticShortcut
 from nasturtium.modules.shortcut import Residual
 from nasturtium.space.architecture import Architecture
 from nasturtium.spaces.base import require_image, require_text, space
-
-LAYERS = 5
-WIDTHS = 8  # multiples of the narrowest width
-STEP = 8
-NAMES = tuple(f"layer{i}/channels" for i in range(1, LAYERS + 1))
+from nasturtium.tables.natsbench_size import NAMES, STEP, WIDTHS, row_of
 
 
 def conv(in_: Size, out: Size, *, stride: int = 1) -> nn.Sequential:
@@ -117,13 +111,4 @@ def to_string(arch: Architecture) -> str:
 
 def from_string(text: str) -> Architecture:
     """The architecture of a string in the benchmark's notation; raises `UsageError` naming the wrong part."""
-    parts = require_text(text, "8:16:24:32:40").split(":")
-    if len(parts) != LAYERS:
-        raise UsageError(
-            f"{text!r} has {len(parts)} widths; NATS-Bench has {LAYERS}, joined by colons: 8:16:24:32:40"
-        )
-    known = [str(STEP * (i + 1)) for i in range(WIDTHS)]
-    for name, part in zip(NAMES, parts, strict=True):
-        if not re.fullmatch(r"\d+", part) or part not in known:
-            raise UsageError(f"decision {name!r} got {part!r} in {text!r}; allowed: {', '.join(known)}")
-    return Architecture({name: int(part) for name, part in zip(NAMES, parts, strict=True)})
+    return Architecture(dict(zip(NAMES, row_of(require_text(text, "8:16:24:32:40")), strict=True)))

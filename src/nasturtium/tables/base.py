@@ -1,6 +1,6 @@
 """A table: what is known of the architectures of a space, looked up instead of trained."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,9 @@ class Table(Estimator):
     `curves` are columns with a value after each epoch of training, rows × epochs; there are as many epochs of
     each, `epochs` in all (1 without curves).
 
+    `key` tells by what the row of an architecture is found, by default by its values. If it is the same for
+    architectures that compute the same, one row is enough for all of them.
+
     Raises `UsageError` for columns or curves of another length, for one name of both, and for an architecture
     in two rows.
     """
@@ -31,13 +34,18 @@ class Table(Estimator):
         rows: Iterable[Row],
         columns: Mapping[str, np.ndarray],
         curves: Mapping[str, np.ndarray] | None = None,
+        *,
+        key: Callable[[Architecture], Hashable] | None = None,
     ) -> None:
         self.space = space
         self._names = tuple(space.decisions)
-        self._at: dict[Row, int] = {}
-        for number, row in enumerate(rows):
-            if self._at.setdefault(row, number) != number:
-                raise UsageError(f"rows {self._at[row] + 1} and {number + 1} are of one architecture: {row}")
+        self.key = key
+        self._rows = tuple(rows)
+        self._at: dict[Hashable, int] = {}
+        for number, row in enumerate(self._rows):
+            first = self._at.setdefault(row if key is None else key(self._architecture(row)), number)
+            if first != number:
+                raise UsageError(f"rows {first + 1} and {number + 1} are of one architecture: {row}")
         self.curves = dict(curves or {})
         self.columns = {**columns, **{name: curve[:, -1] for name, curve in self.curves.items()}}
         self.metrics = tuple(self.columns)
@@ -48,14 +56,23 @@ class Table(Estimator):
         for name in sorted(both):
             raise UsageError(f"{name!r} is both a column and a curve")
         for name, column in self.columns.items():
-            if len(column) != len(self._at):
-                raise UsageError(f"column {name!r} has {len(column)} values for {len(self._at)} rows")
+            if len(column) != len(self):
+                raise UsageError(f"column {name!r} has {len(column)} values for {len(self)} rows")
         for name, curve in self.curves.items():
             if curve.shape[1] != self.epochs:
                 raise UsageError(f"curve {name!r} has {curve.shape[1]} epochs, another one {self.epochs}")
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """The architecture of each row, in their order."""
+        return iter(self._rows)
+
+    @property
+    def keys(self) -> Collection[Hashable]:
+        """By what each row is found, in their order."""
+        return self._at.keys()
 
     def column(self, name: str, epochs: int | None = None) -> np.ndarray:
         """A column by name, of a curve its value after `epochs` (by default all) epochs.
@@ -74,13 +91,24 @@ class Table(Estimator):
 
     def rows(self, archs: Sequence[Architecture]) -> list[int]:
         """The row of each architecture, from 0; raises `UsageError` for one that is not in the table."""
-        names, at = self._names, self._at
+        key, at = self.key or self._values, self._at
         try:
-            return [at[tuple(map(arch.get, names))] for arch in archs]
+            return [at[key(arch)] for arch in archs]
         except KeyError:
-            missing = next(a for a in archs if tuple(map(a.get, names)) not in at)
-            why = self.space.why_not(missing) or "the table has no row for it"
+            missing, why = next((a, why) for a in archs if (why := self._why_not(a)))
             raise UsageError(f"architecture {missing.digest} {dict(missing)}: {why}") from None
+
+    def _values(self, arch: Architecture) -> Row:
+        return tuple(map(arch.get, self._names))
+
+    def _architecture(self, row: Row) -> Architecture:
+        return Architecture({n: v for n, v in zip(self._names, row, strict=True) if v is not None})
+
+    def _why_not(self, arch: Architecture) -> str | None:
+        why = self.space.why_not(arch)
+        if why is None and (self.key or self._values)(arch) not in self._at:
+            return "the table has no row for it"
+        return why
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
         """What the table says after the job's epochs, for one query."""

@@ -1,8 +1,8 @@
-"""Tables from CSV files, compressed (`.csv.gz`) or not.
+"""Tables from files: public releases of benchmarks, see `releases`, or CSV, compressed (`.csv.gz`) or not.
 
-A file with a column `arch` holds cells in NAS-Bench-201's notation. Any other has a column for each decision,
-and beside it `<name>.space.json`, the space as `SearchSpace.to_dict` writes it; a decision that is switched
-off is an empty field. All other columns are metrics if they hold finite numbers in every row.
+A CSV file with a column `arch` holds cells in NAS-Bench-201's notation. Any other has a column for each
+decision, and beside it `<name>.space.json`, the space as `SearchSpace.to_dict` writes it; a decision that is
+switched off is an empty field. All other columns are metrics if they hold finite numbers in every row.
 """
 
 import csv
@@ -19,10 +19,16 @@ from nasturtium.space.decision import Decision, Value
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.tables.base import Row, Table
 from nasturtium.tables.nasbench201 import SPACE, row_of
+from nasturtium.tables.releases.known import reader_of
 
 
 def read_table(path: Path) -> Table:
     """The table in a file; raises `UsageError` for one that is not there or not as this module says."""
+    if (release := reader_of(path)) is not None:
+        try:
+            return release(path)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from None
     try:
         packed = path.read_bytes()
         text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()

@@ -3,11 +3,12 @@ import torch
 from torch import nn
 
 from nasturtium.core.errors import UsageError
-from nasturtium.modules.cells.vertex_cell import VertexCell, used, wire
+from nasturtium.modules.cells.vertex_cell import VertexCell, wire
 from nasturtium.modules.choice import Building, Gate, Undecided, building
 from nasturtium.modules.derive import derive
 from nasturtium.modules.walk import space_of
 from nasturtium.space.architecture import Architecture
+from nasturtium.space.constraints import used
 
 OPS = {"pool": lambda width: nn.MaxPool2d(3, 1, 1), "relu": lambda width: nn.ReLU()}
 

@@ -18,7 +18,7 @@ from nasturtium.modules.elastic.norm import ElasticBatchNorm2d
 from nasturtium.modules.one_of import OneOf
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import When
-from nasturtium.space.constraints import reached
+from nasturtium.space.constraints import used
 from nasturtium.space.decision import Decision, Value
 
 Edges = Collection[tuple[int, int]]  # (source, target), source < target
@@ -37,12 +37,6 @@ class Wiring:
     widths: Mapping[int, int]
     outputs: tuple[int, ...]
     skip: bool
-
-
-def used(edges: Edges, last: int) -> list[int]:
-    """The vertices on a way from vertex 0 to `last`, in order; none if no way leads there."""
-    backwards = [(target, source) for source, target in edges]
-    return sorted(reached(0, edges) & reached(last, backwards)) if last in reached(0, edges) else []
 
 
 def wire(edges: Edges, last: int, channels: int) -> Wiring:
