@@ -50,6 +50,17 @@ def test_results_come_in_the_order_of_their_seconds():
     assert timed.curve("grid", 0).tolist() == [1, 1]
 
 
+def test_short_trainings_are_parts_of_a_query():
+    """Full ones are worth what they are without curves; ASHA meets more architectures at the same cost."""
+    curves = np.repeat(SIGNAL[:, None], 9, axis=1)
+    table = Table(SPACE, [tuple(a.values()) for a in ARCHS], {}, {"signal": curves})
+    objective = Objective("signal", "max")
+    compared = Benchmark(table, objective, objective, 30)
+    assert compared.curve("grid", 0).tolist() == np.maximum.accumulate(SIGNAL[:30]).tolist()
+    gain = [compared.curve("asha", seed)[29] - compared.curve("random", seed)[29] for seed in range(10)]
+    assert np.mean(gain) > 2 * np.std(gain, ddof=1) / 10**0.5
+
+
 def test_the_better_strategy_comes_first():
     found = compare(benchmark(), ["random", "local-search"], seeds=8)
     assert [standing.strategy for standing in found] == ["local-search", "random"]

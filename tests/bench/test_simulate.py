@@ -1,8 +1,9 @@
 from itertools import islice
 
 import numpy as np
+import pytest
 
-from nasturtium.bench.simulate import simulate
+from nasturtium.bench.simulate import fidelities, simulate
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity, Proposal
@@ -66,6 +67,88 @@ def test_a_strategy_that_waits_is_asked_again_after_a_result():
 
 def test_a_finished_strategy_ends_it_early():
     assert len(simulate(InOrder(), TABLE, MOST, queries=50).rows) == 6
+
+
+LADDER = Problem(SPACE, (MOST,), tuple(map(Fidelity, (2, 4, 8))))
+CURVES = Table(
+    SPACE,
+    [(i,) for i in range(6)],
+    {"time": np.array([8.0, 16, 24, 8, 8, 8]), "test": np.arange(6) / 10},
+    {"accuracy": np.arange(6)[:, None] / 10 + np.arange(1, 9) / 100},
+)
+
+
+class Scripted(Strategy):
+    """Gives these (architecture, epochs, parent), one for each ask."""
+
+    def __init__(self, *script: tuple[int, int | None, int | None]) -> None:
+        super().__init__(LADDER)
+        self.rest, self.told = list(script), []
+
+    def ask(self, n):
+        if not self.rest:
+            return []
+        d, epochs, parent = self.rest.pop(0)
+        arch = SPACE.validate({"d": d})
+        return [Proposal(arch, None if epochs is None else Fidelity(epochs), parent)]
+
+    def tell(self, trials):
+        self.told += trials
+
+
+def test_a_short_training_shows_the_signal_it_has_by_then():
+    strategy = Scripted((0, 2, None), (1, 4, None), (0, 4, 0), (2, None, None), (0, None, 2))
+    found = simulate(strategy, CURVES, MOST, queries=9)
+    assert found.rows.tolist() == [0, 1, 0, 2, 0]
+    assert found.epochs.tolist() == [2, 4, 4, 8, 8]
+    seen = [t.measurement.metrics["accuracy"] for t in strategy.told]
+    assert seen == pytest.approx([0.02, 0.14, 0.04, 0.28, 0.08])
+    assert [len(t.measurement.curve) for t in strategy.told] == [2, 4, 4, 8, 8]
+    assert strategy.told[1].measurement.curve[3] == strategy.told[1].measurement.metrics
+    assert (-found.losses).tolist() == pytest.approx(seen)
+
+
+def test_what_is_continued_costs_only_what_it_adds():
+    """Rates are 1, 2 and 3 seconds an epoch; the second part of 0 is of two epochs, the third of four."""
+    script = (0, 2, None), (1, 4, None), (0, 4, 0), (2, None, None), (0, None, 2)
+    found = simulate(Scripted(*script), CURVES, MOST, queries=9, seconds=CURVES.column("time"))
+    assert found.seconds.tolist() == [2, 10, 12, 36, 40]
+    assert found.spent.tolist() == [2 / 8, 6 / 8, 1, 2, 2.5]
+    untimed = simulate(Scripted(*script), CURVES, MOST, queries=9)
+    assert untimed.seconds.tolist() == untimed.spent.tolist()
+
+
+def test_the_budget_is_in_full_trainings():
+    script = [(i % 6, 2, None) for i in range(99)]
+    assert len(simulate(Scripted(*script), CURVES, MOST, queries=3).rows) == 12
+    over = simulate(
+        Scripted((0, 2, None), (1, None, None), (2, None, None), (3, 2, None)), CURVES, MOST, queries=2
+    )
+    assert over.spent.tolist() == [0.25, 1.25, 2.25]  # the last one began before two were spent
+    assert over.chosen(2).tolist() == [0, 1]  # and does not count
+
+
+def test_the_incumbent_is_the_best_of_the_highest_fidelity_so_far():
+    """Later ones are better at every fidelity, but after eight epochs only 0 and 1 are known."""
+    script = (
+        (5, 2, None),
+        (4, 4, None),
+        (3, 4, None),
+        (0, None, None),
+        (5, 4, 0),
+        (1, None, None),
+        (2, 2, None),
+    )
+    found = simulate(Scripted(*script), CURVES, MOST, queries=9)
+    assert found.rows[found.incumbents()].tolist() == [5, 4, 4, 0, 0, 1, 1]
+    assert found.spent.tolist() == [0.25, 0.75, 1.25, 2.25, 2.5, 3.5, 3.75]
+    assert found.chosen(5).tolist() == [4, 4, 0, 1, 1]
+
+
+def test_a_table_with_curves_of_the_signal_has_rungs():
+    assert [rung.epochs for rung in fidelities(CURVES, "accuracy")] == [1, 3, 8]
+    assert [rung.epochs for rung in fidelities(CURVES, "time")] == [8]
+    assert [rung.epochs for rung in fidelities(TABLE, "accuracy")] == [1]
 
 
 def test_smaller_may_be_better():

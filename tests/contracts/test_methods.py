@@ -125,7 +125,7 @@ WRONG = {  # by what a method is able to do; None: any of them
     "out of range": ({"batch_size": 0}, None, "batch_size"),
     "no number": ({"learning_rate": "fast"}, None, "learning_rate"),
     "of mixtures": ({"alpha_weight_decay": 0.1}, {"limits", "training"}, "alpha_weight_decay"),
-    "of paths": ({"strategy": "random"}, {"mixture", "training"}, "strategy"),
+    "of paths": ({"training_share": 0.5}, {"mixture", "training"}, "training_share"),
     "an unknown strategy": ({"strategy": "evolving"}, {"limits"}, "strategy"),
 }
 

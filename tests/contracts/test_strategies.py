@@ -14,6 +14,8 @@ from space.space_examples import conditional, darts_like
 
 NAMES = STRATEGIES.names()
 LEARNING = [name for name in NAMES if name not in ("random", "grid")]
+PROMOTING = [name for name in NAMES if "fidelities" in STRATEGIES.info(name).abilities]
+ONE, THREE = (Fidelity(1),), (Fidelity(1), Fidelity(3), Fidelity(9))
 
 
 def flat(decisions: int = 8, options: str = "abcd") -> SearchSpace:
@@ -30,9 +32,9 @@ def constrained() -> SearchSpace:
 SPACES = {"flat": flat, "conditional": conditional, "darts": darts_like, "constrained": constrained}
 
 
-def strategy(name: str, space: SearchSpace, *, seed: int = 0) -> Strategy:
+def strategy(name: str, space: SearchSpace, *, seed: int = 0, fidelities=ONE) -> Strategy:
     limits = (Limit("size", 1.0),)
-    problem = Problem(space, (Objective("loss", "min"),), (Fidelity(1),), limits)
+    problem = Problem(space, (Objective("loss", "min"),), fidelities, limits)
     return STRATEGIES.get(name)(problem, seed=seed)
 
 
@@ -77,13 +79,43 @@ def test_proposals_are_valid_and_replay_to_the_same(name, workers, space):
     calls, answers = play(strategy(name, made), 60, workers=workers)
     assert sum(map(len, answers)) >= min(60, made.size())
     assert all(made.why_not(proposal.arch) is None for answer in answers for proposal in answer)
-    again, replayed = strategy(name, space()), []
+    assert replayed(strategy(name, space()), calls) == answers
+
+
+def replayed(again: Strategy, calls: list[Call]) -> list[list[Proposal]]:
+    """The answers of a strategy of which everything is asked and told again."""
+    answers = []
     for call in calls:
         if isinstance(call, int):
-            replayed.append(again.ask(call))
+            answers.append(again.ask(call))
         else:
             again.tell(call)
-    assert replayed == answers
+    return answers
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize("workers", [1, 5])
+@pytest.mark.parametrize("name", NAMES)
+def test_over_several_fidelities_only_what_is_ok_is_continued(name, workers, space):
+    calls, answers = play(strategy(name, space(), fidelities=THREE), 80, workers=workers)
+    assert replayed(strategy(name, space(), fidelities=THREE), calls) == answers
+    told: dict[int, Trial] = {}
+    begun, number, continued = iter(answers), 0, set()
+    for call in calls:
+        if isinstance(call, list):
+            told |= {trial.id: trial for trial in call}
+            continue
+        for proposal in next(begun):
+            number += 1
+            assert proposal.fidelity in (None, *THREE)
+            if proposal.parent is not None:
+                parent = told[proposal.parent]  # so it was told before
+                assert parent.status == "ok"
+                assert parent.proposal.arch == proposal.arch
+                assert parent.proposal.fidelity.epochs < (proposal.fidelity or THREE[-1]).epochs
+                assert (proposal.parent, proposal.fidelity) not in continued
+                continued.add((proposal.parent, proposal.fidelity))
+    assert (len(continued) > 0) == (name in PROMOTING)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "grid"])
@@ -130,29 +162,48 @@ def test_it_never_waits_for_nothing(name):
     assert asked > 0
 
 
-def toy(name: str, seed: int, *, limit: float = np.inf, trials: int = 150) -> float:
-    """The best score found on a sum of 8 random tables, as a share of the best possible."""
-    rng = np.random.default_rng([seed, 1])
-    space = flat()
-    table = {name: dict(zip("abcd", rng.random(4), strict=True)) for name in space.decisions}
-    size = {name: dict(zip("abcd", rng.random(4), strict=True)) for name in space.decisions}
-    searching = STRATEGIES.get(name)(Problem(space, (Objective("score", "max"),), (Fidelity(1),)), seed=seed)
-    best = 0.0
-    for number in range(trials):
-        (proposal,) = searching.ask(1)
-        score, weight = (float(sum(t[d][v] for d, v in proposal.arch.items())) for t in (table, size))
-        if weight > limit:
-            trial = Trial(number, proposal, "infeasible", violation=weight / limit - 1)
-        else:
-            trial, best = Trial(number, proposal, "ok", (-score,)), max(best, score)
-        searching.tell([trial])
-    return best / sum(max(row.values()) for row in table.values())
+class Toy:
+    """Scores that are a sum of 8 random tables; short trainings show them with noise, full ones exactly."""
+
+    def __init__(self, seed: int, fidelities: tuple[Fidelity, ...]) -> None:
+        rng = np.random.default_rng([seed, 1])
+        self.space, self.fidelities, self.seed = flat(), fidelities, seed
+        self.table, self.size = (
+            {name: dict(zip("abcd", rng.random(4), strict=True)) for name in self.space.decisions}
+            for _ in range(2)
+        )
+
+    def search(self, name: str, limit: float, trainings: int) -> float:
+        """The score of what was best at the highest fidelity met, when so many full trainings are spent, as a
+        share of the best possible.
+        """
+        problem = Problem(self.space, (Objective("score", "max"),), self.fidelities)
+        searching, full = STRATEGIES.get(name)(problem, seed=self.seed), self.fidelities[-1]
+        seen, number, left = [(0, 0.0, 0.0)], 0, trainings * full.epochs
+        epochs: dict[int, int] = {}
+        while left > 0 and (proposals := searching.ask(1)):
+            (proposal,) = proposals
+            epochs[number] = (proposal.fidelity or full).epochs
+            left -= epochs[number] - epochs.get(proposal.parent, 0)
+            score, weight = (sum(t[d][v] for d, v in proposal.arch.items()) for t in (self.table, self.size))
+            noise = np.random.default_rng([number, self.seed]).normal()
+            shown = float(score + 0.2 * noise * (1 / epochs[number] - 1 / full.epochs))
+            if weight > limit:
+                trial = Trial(number, proposal, "infeasible", violation=weight / limit - 1)
+            else:
+                trial = Trial(number, proposal, "ok", (-shown,))
+                seen.append((epochs[number], shown, score))
+            searching.tell([trial])
+            number += 1
+        return max(seen)[2] / sum(max(row.values()) for row in self.table.values())
 
 
 @pytest.mark.parametrize("limit", [np.inf, 4.0], ids=["free", "limited"])
 @pytest.mark.parametrize("name", LEARNING)
 def test_it_beats_random_search_by_more_than_chance(name, limit):
-    """By more than two standard errors of the paired difference over six problems."""
-    seeds = range(6)
-    gain = np.array([toy(name, seed, limit=limit) - toy("random", seed, limit=limit) for seed in seeds])
-    assert gain.mean() > 2 * gain.std(ddof=1) / len(seeds) ** 0.5
+    """By more than two standard errors of the paired difference over several problems, at equal cost."""
+    seeds, fidelities, trainings = (10, THREE, 60) if name in PROMOTING else (6, ONE, 150)
+    toys = [Toy(seed, fidelities) for seed in range(seeds)]
+    found, randomly = ([toy.search(n, limit, trainings) for toy in toys] for n in (name, "random"))
+    gain = np.subtract(found, randomly)
+    assert gain.mean() > 2 * gain.std(ddof=1) / len(toys) ** 0.5

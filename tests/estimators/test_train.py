@@ -16,7 +16,15 @@ from nasturtium.training.settings import TrainSettings
 ARCH = from_string("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
 
 
-def evaluate(folder: Path, arch: Architecture = ARCH, seed: int = 1) -> Measurement:
+def evaluate(
+    folder: Path,
+    arch: Architecture = ARCH,
+    seed: int = 1,
+    *,
+    epochs: int = 2,
+    full: int = 2,
+    resume_from: Path | None = None,
+) -> Measurement:
     source = open_data("digits")
     splits = source.splits(0)
     blueprint = searched_jointly(
@@ -24,12 +32,17 @@ def evaluate(folder: Path, arch: Architecture = ARCH, seed: int = 1) -> Measurem
         {"learning_rate": [0.001, 0.05]},
     )
     estimator = TrainEstimator(
-        blueprint, splits.search_train, splits.search_valid, TrainSettings(), fabric=make_fabric("cpu")
+        blueprint,
+        splits.search_train,
+        splits.search_valid,
+        TrainSettings(),
+        epochs=full,
+        fabric=make_fabric("cpu"),
     )
     seen: list[int] = []
-    job = Job(0, arch, Fidelity(2), seed, folder)
+    job = Job(0, arch, Fidelity(epochs), seed, folder, resume_from)
     measurement = estimator.evaluate(job, lambda epoch, _: seen.append(epoch) is None)
-    assert seen == [1, 2]
+    assert seen == list(range(1, epochs + 1))
     return measurement
 
 
@@ -49,6 +62,26 @@ def test_depends_on_the_job_only(tmp_path: Path) -> None:
     first, second = (evaluate(tmp_path / name, with_rate(0.05)).metrics for name in ("a", "b"))
     assert first == second
     assert evaluate(tmp_path / "c", with_rate(0.05), seed=2).metrics != first
+
+
+def test_two_epochs_and_then_six_are_six(tmp_path: Path) -> None:
+    arch = with_rate(0.05)
+    whole = evaluate(tmp_path / "whole", arch, epochs=6, full=6)
+    short = evaluate(tmp_path / "short", arch, epochs=2, full=6)
+    long = evaluate(tmp_path / "long", arch, epochs=6, full=6, resume_from=tmp_path / "short")
+    assert long.metrics == whole.metrics
+    assert long.curve == whole.curve
+    assert long.curve[:2] == short.curve
+    assert (short.cost.epochs, long.cost.epochs) == pytest.approx((2, 4), abs=0.4)
+    assert short.cost.backward + long.cost.backward == whole.cost.backward
+
+
+def test_short_trainings_follow_the_schedule_of_the_full_one(tmp_path: Path) -> None:
+    arch = with_rate(0.05)
+    rates = [evaluate(tmp_path / str(full), arch, full=full).curve[-1]["learning_rate"] for full in (2, 6)]
+    assert rates[0] < 0.001 < 0.03 < rates[1]
+    with pytest.raises(UsageError, match="a full training has 2 epochs; a trial of 3 is longer"):
+        evaluate(tmp_path / "longer", arch, epochs=3)
 
 
 def test_training_settings_of_the_architecture_are_used(tmp_path: Path) -> None:

@@ -64,9 +64,9 @@ class Score(Estimator):
 
 def study(run, *, strategy=None, estimator=None, budget="12 trials", stage="search", **options):
     strategy = strategy or Climber(PROBLEM, seed=5)
-    budget = Budget.parse(budget)
+    estimator, budget = estimator or Score(), Budget.parse(budget)
     return Study(
-        PROBLEM, strategy, estimator or Score(), run=run, stage=stage, budget=budget, seed=7, **options
+        strategy.problem, strategy, estimator, run=run, stage=stage, budget=budget, seed=7, **options
     )
 
 

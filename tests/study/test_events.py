@@ -48,7 +48,7 @@ events = st.one_of(
         st.text(max_size=5),
         count,
         count,
-        st.lists(st.builds(Proposal, archs, fidelities), max_size=3).map(tuple),
+        st.lists(st.builds(Proposal, archs, fidelities, st.none() | count), max_size=3).map(tuple),
         number,
     ),
     trials.map(lambda trial: Told(trial.stage, trial)),
@@ -65,6 +65,13 @@ events = st.one_of(
 def test_every_event_survives_json(event):
     kind, payload = encode(event)
     assert decode(kind, json.loads(json.dumps(payload))) == event
+
+
+def test_a_log_from_before_there_were_parents_is_read():
+    arch = Architecture({"a": 1})
+    kind, payload = encode(Asked("search", 1, 0, (Proposal(arch, Fidelity(3)),), 0.5))
+    del payload["proposals"][0]["parent"]
+    assert decode(kind, payload).proposals == (Proposal(arch, Fidelity(3), None),)
 
 
 def test_an_event_of_a_later_version_is_refused():

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nasturtium.core.errors import Diverged, UsageError
+from nasturtium.core.errors import Diverged, NasturtiumError, StorageError, UsageError
 from nasturtium.training.checkpoint import Checkpoints
 from nasturtium.training.data.digits import Digits
 from nasturtium.training.data.image_set import ImageSet
@@ -98,6 +98,61 @@ def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, steps, kills)
     assert all(torch.equal(value, expected[name]) for name, value in resumed.net.state_dict().items())
     assert [without_seconds(r) for r in resumed.curve] == [without_seconds(r) for r in whole.curve]
     assert resumed.cost.samples == whole.cost.samples
+
+
+def part(folder, name, epochs, before=None, **options):
+    """A part of the training by `SETTINGS`, in a folder of its own."""
+    return fit(
+        SmallNet(seed=0),
+        random_images(83),
+        SETTINGS,
+        seed=5,
+        fabric=FABRIC,
+        valid=random_images(40, seed=1),
+        checkpoints=Checkpoints(folder / name, "net"),
+        before=None if before is None else Checkpoints(folder / before, "net"),
+        epochs=epochs,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_training_in_parts_ends_with_the_same_bits_and_costs_as_much(tmp_path, killed):
+    whole = part(tmp_path, "whole", 4)
+    parts = [part(tmp_path, "a", 1), part(tmp_path, "b", 2, "a")]
+    if killed:
+        with pytest.raises(Killed):
+            part(tmp_path, "c", 4, "b", on_epoch=killed_after(3))
+    parts.append(part(tmp_path, "c", 4, "b"))
+    expected = whole.net.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in parts[-1].net.state_dict().items())
+    assert [without_seconds(r) for r in parts[-1].curve] == [without_seconds(r) for r in whole.curve]
+    assert [p.cost.backward for p in parts] == [
+        len(p.curve[n:]) * 5 for p, n in zip(parts, (0, 1, 2), strict=True)
+    ]
+    assert sum(p.cost.samples for p in parts) == whole.cost.samples
+
+
+def test_a_part_whose_beginning_is_gone_or_another_ones_is_not_begun_anew(tmp_path):
+    with pytest.raises(NasturtiumError, match="no intact checkpoint in .*/a, from which") as error:
+        part(tmp_path, "b", 2, "a")
+    assert not isinstance(error.value, StorageError)  # which would end the whole search
+    part(tmp_path, "a", 1)
+    (newest,) = (tmp_path / "a").glob("*.checkpoint")
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.raises(NasturtiumError, match="no intact checkpoint"):
+        part(tmp_path, "b", 2, "a")
+    fit(
+        SmallNet(),
+        random_images(83),
+        SETTINGS,
+        seed=6,
+        fabric=FABRIC,
+        checkpoints=Checkpoints(tmp_path / "c", "net"),
+    )
+    with pytest.raises(UsageError, match="another training: seed was 6, now 5"):
+        part(tmp_path, "b", 2, "c")
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_seed_decides_and_the_global_generator_is_untouched():

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from nasturtium.bench.simulate import simulate
+from nasturtium.bench.simulate import fidelities, simulate
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem
-from nasturtium.problem.records import Fidelity
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.tables.base import Table
 
@@ -18,8 +17,9 @@ from nasturtium.tables.base import Table
 @dataclass(frozen=True)
 class Benchmark:
     """A search of `table`: strategies see the `signal`, and are judged by the `report` of what has the best
-    signal so far, after each of `queries`. `workers` are as in `simulate`, `seconds` is the column that says
-    how long each architecture takes.
+    signal so far at the highest fidelity so far, after each of `queries`. These are full trainings: what is
+    trained for a part of the table's epochs is that part of one. `workers` are as in `simulate`, `seconds` is
+    the column that says how long each architecture takes.
     """
 
     table: Table
@@ -31,7 +31,8 @@ class Benchmark:
 
     def curve(self, name: str, seed: int) -> np.ndarray:
         """The reported value of the best signal after each query; a strategy that is finished keeps its."""
-        problem = Problem(self.table.space, (self.signal,), (Fidelity(1),))
+        rungs = fidelities(self.table, self.signal.metric)
+        problem = Problem(self.table.space, (self.signal,), rungs)
         strategy = STRATEGIES.get(name)(problem, seed=seed)
         found = simulate(
             strategy,
@@ -41,16 +42,7 @@ class Benchmark:
             workers=self.workers,
             seconds=None if self.seconds is None else self.table.column(self.seconds),
         )
-        reported = self.table.column(self.report.metric)[found.rows[self._incumbents(found.rows)]]
-        return np.pad(reported, (0, self.queries - len(reported)), mode="edge")
-
-    def _incumbents(self, rows: np.ndarray) -> np.ndarray:
-        """The position of the best signal so far, the earliest of equals."""
-        signal = self.table.column(self.signal.metric)[rows]
-        signal = signal if self.signal.goal == "min" else -signal
-        best = np.minimum.accumulate(signal)
-        new = np.r_[True, signal[1:] < best[:-1]]
-        return np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))
+        return self.table.column(self.report.metric)[found.chosen(self.queries)]
 
     @property
     def optimum(self) -> float:

@@ -16,12 +16,15 @@ from nasturtium.training.settings import TrainSettings
 from nasturtium.training.trainer import EpochRecord, fit
 
 SETTING = "train/"  # prefix of decisions that are training settings
+STEM = "train"  # of checkpoint files
 
 
 class TrainEstimator(Estimator):
     """Trains a fresh network on `train` for the fidelity's epochs and measures it on `valid` after each.
 
-    Decisions named `train/<setting>` replace that setting. The test split is out of reach here.
+    Every fidelity follows the schedules of a training of `epochs`, the full one, so that a trial that
+    continues another ends with the same bits as an uninterrupted one. Decisions named `train/<setting>`
+    replace that setting. The test split is out of reach here.
     """
 
     metrics = ("valid_accuracy", "valid_loss", "train_loss", "parameters")
@@ -33,19 +36,27 @@ class TrainEstimator(Estimator):
         valid: ImageSet,
         settings: TrainSettings,
         *,
+        epochs: int,
         fabric: Fabric,
         steps: int | None = None,
     ) -> None:
         self._blueprint = blueprint
         self._train, self._valid = train, valid
-        self._settings = settings
+        self._settings, self._epochs = settings, epochs
         self._fabric = fabric
         self._steps = steps
 
     def evaluate(self, job: Job, report: Report) -> Measurement:
-        """Final accuracy and loss on the validation images; a killed training goes on from its last epoch."""
+        """Final accuracy and loss on the validation images; a killed training goes on from its last epoch.
+
+        Raises what `fit` raises, and `UsageError` for more epochs than those of the full training.
+        """
+        if job.fidelity.epochs > self._epochs:
+            raise UsageError(
+                f"a full training has {self._epochs} epochs; a trial of {job.fidelity.epochs} is longer"
+            )
         net = self._blueprint.build(job.arch, job.seed)
-        settings = settings_of(job.arch, self._settings, epochs=job.fidelity.epochs)
+        settings = settings_of(job.arch, self._settings, epochs=self._epochs)
         done = fit(
             net,
             self._train,
@@ -53,7 +64,9 @@ class TrainEstimator(Estimator):
             seed=job.seed,
             fabric=self._fabric,
             valid=self._valid,
-            checkpoints=Checkpoints(job.workdir, "train"),
+            checkpoints=Checkpoints(job.workdir, STEM),
+            before=None if job.resume_from is None else Checkpoints(job.resume_from, STEM),
+            epochs=job.fidelity.epochs,
             on_epoch=lambda record: report(record.epoch, figures(record)),
             steps_per_epoch=self._steps,
         )

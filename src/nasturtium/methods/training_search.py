@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from nasturtium.core.errors import NasturtiumError, UsageError
+from nasturtium.core.errors import NasturtiumError
 from nasturtium.core.seeds import seed_for
 from nasturtium.estimators.train import TrainEstimator
 from nasturtium.methods.base import Json, Task
@@ -11,7 +11,7 @@ from nasturtium.methods.limits import limited
 from nasturtium.methods.pace import Pace, steps_of_pass, time_training
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
-from nasturtium.problem.records import Fidelity
+from nasturtium.strategies.rungs import geometric
 from nasturtium.study.progress import Progress
 from nasturtium.study.run import Run
 from nasturtium.study.study import Study
@@ -21,40 +21,36 @@ MOST_EPOCHS = 8  # of a brief training
 
 
 class TrainingSearch:
-    """Searches by ask and tell over trained architectures; resumes by replaying the run's log."""
+    """Searches by ask and tell over trained architectures; resumes by replaying the run's log.
+
+    The full fidelity is a training at the run's pace, those below it are thirds of its epochs and so on, down
+    to one. Raises `UsageError`, before anything is spent, if the strategy can't search the space.
+    """
 
     name = "search"
 
     def __init__(self, task: Task, strategy: Callable[..., Strategy]) -> None:
-        if task.searching:
-            raise UsageError(
-                f"this method has no search settings, got {', '.join(task.searching)}; what its trainings use"
-                " is set under training"
-            )
         self._task = task
         self._strategy = strategy
+        self._proposing(1)
 
     def run(self, run: Run, progress: Progress) -> Json:
         """The architecture with the best validation accuracy."""
         task = self._task
         pace = Pace.of(run)
-        problem = Problem(
-            task.blueprint.space,
-            (Objective("valid_accuracy", "max"),),
-            (Fidelity(pace.epochs),),
-            task.limits,
-        )
+        strategy = self._proposing(pace.epochs)
         training = TrainEstimator(
             task.blueprint,
             task.splits.search_train,
             task.splits.search_valid,
             task.training,
+            epochs=pace.epochs,
             fabric=task.fabric,
             steps=pace.steps,
         )
         study = Study(
-            problem,
-            self._strategy(problem, seed=seed_for(task.seed, "strategy")),
+            strategy.problem,
+            strategy,
             limited(training, task),
             run=run,
             stage=self.name,
@@ -66,6 +62,12 @@ class TrainingSearch:
         if best is None:
             raise NasturtiumError("no architecture could be trained; the trials' errors are in the run's log")
         return {"architecture": json.loads(best.proposal.arch.to_json()), "trial": best.id}
+
+    def _proposing(self, epochs: int) -> Strategy:
+        """The strategy, for full trainings of so many epochs."""
+        objectives = (Objective("valid_accuracy", "max"),)
+        problem = Problem(self._task.blueprint.space, objectives, geometric(epochs), self._task.limits)
+        return self._strategy(problem, seed=seed_for(self._task.seed, "strategy"))
 
     def pace(self, progress: Progress) -> Pace:
         """How long each proposal is trained."""

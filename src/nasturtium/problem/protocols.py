@@ -88,7 +88,8 @@ class Job:
     """One evaluation to be done. Everything random in it comes from `seed`; files go into `workdir`.
 
     `workdir` is the trial's own folder; it may not exist yet, and it holds what an earlier, killed attempt
-    left there.
+    left there. `resume_from` is the folder of a trial of the same architecture and seed that is to be
+    continued; what it cost is not counted again.
     """
 
     trial: int
@@ -96,6 +97,7 @@ class Job:
     fidelity: Fidelity
     seed: int
     workdir: Path
+    resume_from: Path | None = None
 
 
 class Estimator(ABC):

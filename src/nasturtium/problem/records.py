@@ -54,10 +54,15 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Proposal:
-    """An architecture that a strategy wants evaluated; `fidelity` None means the problem's full one."""
+    """An architecture that a strategy wants evaluated; `fidelity` None means the problem's full one.
+
+    `parent` is the number of an earlier trial of the same architecture, which was `ok` at a lower fidelity:
+    its training is continued, and only what is added to it is spent. None: trained from the beginning.
+    """
 
     arch: Architecture
     fidelity: Fidelity | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True)

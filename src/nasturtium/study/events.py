@@ -167,11 +167,16 @@ def arch_from_json(values: Json | None) -> Architecture | None:
 
 
 def _proposal_to_json(proposal: Proposal) -> Json:
-    return {"arch": arch_to_json(proposal.arch), "epochs": _epochs(proposal.fidelity)}
+    return {
+        "arch": arch_to_json(proposal.arch),
+        "epochs": _epochs(proposal.fidelity),
+        "parent": proposal.parent,
+    }
 
 
 def _proposal_from_json(values: Json) -> Proposal:
-    return Proposal(Architecture.from_json(json.dumps(values["arch"])), _fidelity(values["epochs"]))
+    arch = Architecture.from_json(json.dumps(values["arch"]))
+    return Proposal(arch, _fidelity(values["epochs"]), values.get("parent"))  # older logs have none
 
 
 def _trial_to_json(trial: TrialRecord) -> Json:

@@ -42,7 +42,7 @@ class Study:
     """One strategy's search as a stage of a run.
 
     Raises `UsageError` if the estimator doesn't measure what the problem optimises. `seed` is the seed of the
-    evaluations: trial `i` is evaluated with `seed_for(seed, "trial", i)`.
+    evaluations: trial `i` is evaluated with `seed_for(seed, "trial", i)`, and what continues it, too.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Study:
         self._run, self._stage, self._budget, self._seed = run, stage, budget, seed
         self._progress, self._executor = progress, executor
         self._pending: dict[int, Proposal] = {}  # asked, not told
-        self._trials: list[Trial] = []  # told, in the order in which the results came
+        self._trials: dict[int, Trial] = {}  # told, in the order in which the results came
         self._best: Trial | None = None
         self._failures = 0  # in a row, as are
         self._over = 0  # trials over a limit
@@ -89,7 +89,7 @@ class Study:
         finally:
             self._progress.finish()
         self._refuse_impossible()
-        return StudyResult(self._best, tuple(sorted(self._trials, key=lambda trial: trial.id)))
+        return StudyResult(self._best, tuple(self._trials[i] for i in sorted(self._trials)))
 
     def _search(self, executor: Executor) -> None:
         for number in self._pending:
@@ -162,7 +162,7 @@ class Study:
         over = told.trial.status == "infeasible"
         violation = self._problem.violation(told.trial.measurement.metrics) if over else 0.0
         trial = told.trial.as_trial(self._pending.pop(told.trial.number), violation)
-        self._trials.append(trial)
+        self._trials[trial.id] = trial
         self._cost += told.cost
         self._waiting = False
         if trial.status == "ok":
@@ -194,17 +194,33 @@ class Study:
             reason = self._problem.space.why_not(proposal.arch)
             if reason is not None:
                 raise UsageError(f"{who} proposed an architecture outside the space: {reason}")
+            reason = self._not_continued(proposal)
+            if reason is not None:
+                raise UsageError(f"{who} proposed to continue trial {proposal.parent}, {reason}")
+
+    def _not_continued(self, proposal: Proposal) -> str | None:
+        """Why a proposal can't continue the training of its parent; None if it can, or has none."""
+        if proposal.parent is None:
+            return None
+        parent = self._trials.get(proposal.parent)
+        if parent is None or parent.status != "ok":
+            return "which has not finished successfully"
+        if parent.proposal.arch != proposal.arch:
+            return f"which is of another architecture, with {proposal.arch.digest} ({dict(proposal.arch)})"
+        had, wanted = self._fidelity(parent.proposal).epochs, self._fidelity(proposal).epochs
+        return None if had < wanted else f"which has {had} epochs, to {wanted}"
 
     def _refuse_hopeless(self) -> None:
         """Only after a live tell, so that a resumed run gets another chance."""
         if self._failures >= (HOPELESS if self._best is None else TOO_MANY):
+            *_, last = self._trials.values()
             raise NasturtiumError(
                 f"the last {self._failures} evaluations of stage {self._stage!r} all failed, so the search "
-                f"was stopped; the last one with: {self._trials[-1].error}"
+                f"was stopped; the last one with: {last.error}"
             )
 
     def _refuse_impossible(self) -> None:
-        over = [trial for trial in self._trials if trial.status == "infeasible"]
+        over = [trial for trial in self._trials.values() if trial.status == "infeasible"]
         if over and self._best is None:
             nearest = min(over, key=lambda trial: trial.violation)
             raise NasturtiumError(
@@ -218,13 +234,22 @@ class Study:
 
     def _job(self, number: int) -> Job:
         proposal = self._pending[number]
+        parent = proposal.parent
         return Job(
             trial=number,
             arch=proposal.arch,
             fidelity=self._fidelity(proposal),
-            seed=seed_for(self._seed, "trial", number),
+            seed=seed_for(self._seed, "trial", self._origin(number)),
             workdir=self._run.path(self._stage, str(number)),
+            resume_from=None if parent is None else self._run.path(self._stage, str(parent)),
         )
+
+    def _origin(self, number: int) -> int:
+        """The trial that began the training which a pending one continues: itself, if it continues none."""
+        parent = self._pending[number].parent
+        while parent is not None:
+            number, parent = parent, self._trials[parent].proposal.parent
+        return number
 
     def _show(self) -> None:
         total = int(self._budget.amount)

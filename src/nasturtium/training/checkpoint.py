@@ -24,7 +24,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path | str, stem: str, *, keep: int = 2) -> None:
-        self._folder = Path(folder)
+        self.folder = Path(folder)
         self._stem = stem
         self._keep = keep
 
@@ -36,13 +36,13 @@ class Checkpoints:
         torch.save(state, buffer)
         payload = buffer.getbuffer()
         header = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
-        final = self._folder / f"{self._stem}-{step:08d}.checkpoint"
+        final = self.folder / f"{self._stem}-{step:08d}.checkpoint"
         temporary = final.with_suffix(".temporary")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             _write(temporary, header, payload)
             os.replace(temporary, final)
-            _sync_folder(self._folder)
+            _sync_folder(self.folder)
         except OSError as error:
             _remove(temporary)
             raise StorageError(
@@ -67,7 +67,7 @@ class Checkpoints:
         """All checkpoint files, newest first."""
         found = [
             path
-            for path in self._folder.glob("*.checkpoint")
+            for path in self.folder.glob("*.checkpoint")
             if path.stem.rpartition("-")[0] == self._stem and path.stem.rpartition("-")[2].isdecimal()
         ]
         return sorted(found, key=_step, reverse=True)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from nasturtium.core.errors import Diverged, UsageError
+from nasturtium.core.errors import Diverged, NasturtiumError, UsageError
 from nasturtium.core.seeds import seed_for
 from nasturtium.problem.records import Cost
 from nasturtium.training.augment import Augment, Batches
@@ -54,7 +54,10 @@ class EpochRecord:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A trained network: `nn.Sequential(normalise, net)` takes float images, 0–1."""
+    """A trained network: `nn.Sequential(normalise, net)` takes float images, 0–1.
+
+    `curve` has all its epochs, `cost` leaves out those that an earlier part of the training has paid for.
+    """
 
     net: nn.Module
     normalise: Normalise
@@ -71,6 +74,8 @@ def fit(
     fabric: Fabric,
     valid: ImageSet | None = None,
     checkpoints: Checkpoints | None = None,
+    before: Checkpoints | None = None,
+    epochs: int | None = None,
     on_epoch: Callable[[EpochRecord], bool] | None = None,
     steps_per_epoch: int | None = None,
 ) -> Fit:
@@ -80,23 +85,28 @@ def fit(
     the same weights, bit for bit. `on_epoch` is told every epoch once its checkpoint is safe, and stops the
     training by returning False; on resuming it is told the earlier ones again.
 
+    It ends after `epochs`, by default all of the settings'. Schedules are those of the settings, so that a
+    training in parts gives what an uninterrupted one would give: the next part goes on from the checkpoints
+    of the part `before` it.
+
     Raises `Diverged` if the loss or the gradient is no longer finite, `UsageError` if the checkpoint belongs
-    to another training, `StorageError` if a checkpoint can't be written.
+    to another training, `NasturtiumError` if the part before left none, `StorageError` if a checkpoint can't
+    be written.
     """
     cuda = [fabric.device] if fabric.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed_for(seed, "training"))
         loop = _Loop(net, train, settings, seed, fabric, valid, steps_per_epoch)
-        if checkpoints and (resumed := checkpoints.latest()):
-            loop.load_state(resumed[1])
+        loop.go_on_from(checkpoints, before)
         go_on = all(on_epoch(record) for record in loop.records) if on_epoch else True
-        while go_on and len(loop.records) < settings.epochs:
+        while go_on and len(loop.records) < (epochs or settings.epochs):
             record = loop.epoch()
             if checkpoints:
                 checkpoints.save(record.epoch, loop.state())
             go_on = on_epoch is None or on_epoch(record)
     place(net.eval(), fabric.device, torch.contiguous_format)
-    return Fit(net, loop.normalise, tuple(loop.records), sum((r.cost for r in loop.records), Cost()))
+    cost = sum((record.cost for record in loop.records[loop.paid :]), Cost())
+    return Fit(net, loop.normalise, tuple(loop.records), cost)
 
 
 class _Loop:
@@ -118,6 +128,7 @@ class _Loop:
         self.train, self.valid = train, valid
         self.normalise = Normalise.measured(train)
         self.records: list[EpochRecord] = []
+        self.paid = 0  # how many of them are of the part before
         self.batches = _batches(train, settings, seed, self.normalise, fabric.device, steps)
         self.weights = [p for p in net.parameters() if p.requires_grad]
         self.optimiser = torch.optim.SGD(
@@ -206,10 +217,25 @@ class _Loop:
             "batches": self.batches.state,
             "random": torch.get_rng_state(),
             "records": [record.to_dict() for record in self.records],
+            "paid": self.paid,
         }
         if self.fabric.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
         return state
+
+    def go_on_from(self, own: Checkpoints | None, before: Checkpoints | None) -> None:
+        """Take up the newest state of this training's own, else that of the part before it, if any."""
+        if own and (found := own.latest()):
+            self.load_state(found[1])
+        elif before:
+            found = before.latest()
+            if found is None:
+                raise NasturtiumError(
+                    f"there is no intact checkpoint in {before.folder}, from which this training was to go"
+                    " on. It is not begun anew, because that would cost more than what was asked for"
+                )
+            self.load_state(found[1])
+            self.paid = len(self.records)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken; `UsageError` if it was another training."""
@@ -226,6 +252,7 @@ class _Loop:
         if "random_cuda" in state and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.records = [EpochRecord.from_dict(record) for record in state["records"]]
+        self.paid = state.get("paid", 0)  # older checkpoints are of whole trainings
 
 
 def _batches(
