@@ -1,74 +1,80 @@
 """Strategies on one table at equal budgets: curves over several seeds, and who stands where."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
-from nasturtium.bench.simulate import simulate
+from nasturtium.bench.judging import FrontVolume, Incumbent, Judge, queries_to_top
+from nasturtium.bench.simulate import History, simulate
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Objective
-from nasturtium.problem.protocols import Problem
+from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity
-from nasturtium.strategies.base import STRATEGIES
 from nasturtium.tables.base import Table
+
+Make = Callable[[Problem, int], Strategy]
+"""Makes a strategy for a problem and a seed."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A search of `table`: strategies see the `signal`, and are judged by the `report` of what has the best
-    signal so far, after each of `queries`. `workers` are as in `simulate`, `seconds` is the column that says
-    how long each architecture takes.
+    """A search of `table`: strategies see the `signals`, and are judged by the `reports`, as many, which they
+    never see: with one signal as `Incumbent` says, with several as `FrontVolume` does.
+
+    The budget is `queries`, for every strategy the same. `workers` are as in `simulate`: so many
+    architectures are evaluated at the same time, for as many `seconds` as that column says of each (1 without
+    one). More of them end sooner, not with more queries.
     """
 
     table: Table
-    signal: Objective
-    report: Objective
+    signals: tuple[Objective, ...]
+    reports: tuple[Objective, ...]
     queries: int
     workers: int = 1
     seconds: str | None = None
 
-    def curve(self, name: str, seed: int) -> np.ndarray:
-        """The reported value of the best signal after each query; a strategy that is finished keeps its."""
-        problem = Problem(self.table.space, (self.signal,), (Fidelity(1),))
-        strategy = STRATEGIES.get(name)(problem, seed=seed)
-        found = simulate(
-            strategy,
+    def search(self, make: Make, seed: int) -> History:
+        """What a strategy looks up."""
+        return simulate(
+            make(self.problem, seed),
             self.table,
-            self.signal,
             queries=self.queries,
             workers=self.workers,
             seconds=None if self.seconds is None else self.table.column(self.seconds),
         )
-        reported = self.table.column(self.report.metric)[found.rows[self._incumbents(found.rows)]]
-        return np.pad(reported, (0, self.queries - len(reported)), mode="edge")
 
-    def _incumbents(self, rows: np.ndarray) -> np.ndarray:
-        """The position of the best signal so far, the earliest of equals."""
-        signal = self.table.column(self.signal.metric)[rows]
-        signal = signal if self.signal.goal == "min" else -signal
-        best = np.minimum.accumulate(signal)
-        new = np.r_[True, signal[1:] < best[:-1]]
-        return np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))
+    @cached_property
+    def problem(self) -> Problem:
+        """What strategies see."""
+        return Problem(self.table.space, self.signals, (Fidelity(1),))
 
-    @property
-    def optimum(self) -> float:
-        """The best value that could be reported."""
-        column = self.table.column(self.report.metric)
-        return float(column.min() if self.report.goal == "min" else column.max())
+    @cached_property
+    def judge(self) -> Judge:
+        """What makes one number of what was found."""
+        if len(self.signals) == 1:
+            return Incumbent(self.table, self.signals[0], self.reports[0])
+        return FrontVolume(self.table, self.signals, self.reports)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a strategy did: `curves` has one row per seed, a value for each number of queries.
+    """How a strategy did: `curves` has one row per seed, a value for each number of queries; a strategy that
+    is finished keeps its last one.
 
-    `rank` is its mean rank over seeds after the last query (1 is best, equals share theirs).
+    `seconds`, of the same shape, tells when each result came, in simulated seconds (infinite after the last).
+    `rank` is its mean rank over seeds after the last query (1 is best, equals share theirs). `top` has for
+    each seed the number of queries to one of the best architectures, see `queries_to_top`; None with several
+    signals.
     """
 
     strategy: str
     curves: np.ndarray
-    rank: float
+    seconds: np.ndarray
+    rank: float = 1.0
+    top: np.ndarray | None = None
 
     def after(self, queries: int) -> tuple[float, float]:
         """The mean over seeds after so many queries, and half the width of its 95 % confidence interval
@@ -82,6 +88,11 @@ class Standing:
         """The mean over seeds and numbers of queries: the area under the curve, per query."""
         return float(self.curves.mean())
 
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """Seeds × times: the value of the last result that came by then; the first is never earlier."""
+        came = [np.searchsorted(row, times, side="right") - 1 for row in self.seconds]
+        return np.array([row[at] for row, at in zip(self.curves, came, strict=True)])
+
 
 def half_width(values: np.ndarray) -> float:
     """Half the width of the 95 % confidence interval of the mean of n values."""
@@ -93,35 +104,54 @@ def half_width(values: np.ndarray) -> float:
 
 def compare(
     benchmark: Benchmark,
-    strategies: Sequence[str],
+    strategies: Mapping[str, Make],
     seeds: int,
     *,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> list[Standing]:
-    """Every strategy with every seed from 0, the best by mean rank first. Raises `UsageError` for names that
-    are unknown or come twice; `on_done` is told the strategy of each search that is over.
+    """Every strategy with every seed from 0, the best by mean rank first.
+
+    `on_done` is told the name of each strategy whose search is over. Raises `UsageError` where a strategy
+    can't be made for the problem, before anything is searched.
     """
-    for name in strategies:
-        STRATEGIES.info(name)  # raises
-        if strategies.count(name) > 1:
-            raise UsageError(f"strategy {name!r} is listed twice")
-    curves: dict[str, np.ndarray] = {}
-    for name in strategies:
-        rows = []
+    for make in strategies.values():
+        make(benchmark.problem, 0)
+    found = []
+    for name, make in strategies.items():
+        histories = []
         for seed in range(seeds):
-            rows.append(benchmark.curve(name, seed))
+            histories.append(benchmark.search(make, seed))
             on_done(name)
-        curves[name] = np.array(rows)
-    return standings(curves, benchmark.report.goal == "max")
+        found.append(_standing(benchmark, name, histories))
+    return ranked(found, benchmark.judge.larger_is_better)
 
 
-def standings(curves: Mapping[str, np.ndarray], larger_is_better: bool) -> list[Standing]:
-    """Who stands where, by mean rank after the last query, then by the mean."""
-    last = np.array([rows[:, -1] for rows in curves.values()])
+def _standing(benchmark: Benchmark, name: str, histories: Sequence[History]) -> Standing:
+    def filled(row: np.ndarray, last: float) -> np.ndarray:
+        return np.pad(row, (0, benchmark.queries - len(row)), constant_values=last)
+
+    for history in histories:
+        if not len(history.rows):
+            raise UsageError(f"strategy {name!r} proposed nothing")
+    values = [benchmark.judge.values(history.rows) for history in histories]
+    top = None
+    if len(benchmark.signals) == 1:
+        top = np.array([queries_to_top(benchmark.table, benchmark.signals[0], h.rows) for h in histories])
+    return Standing(
+        name,
+        np.array([filled(row, row[-1]) for row in values]),
+        np.array([filled(history.seconds, np.inf) for history in histories]),
+        top=top,
+    )
+
+
+def ranked(found: Sequence[Standing], larger_is_better: bool) -> list[Standing]:
+    """The same with their ranks: who stands where, by mean rank after the last query, then by the mean."""
+    last = np.array([standing.curves[:, -1] for standing in found])
     ranks = stats.rankdata(-last if larger_is_better else last, axis=0).mean(axis=1)
     sign = -1 if larger_is_better else 1
-    found = [Standing(n, rows, float(r)) for (n, rows), r in zip(curves.items(), ranks, strict=True)]
-    return sorted(found, key=lambda s: (s.rank, sign * s.after(s.curves.shape[1])[0]))
+    placed = [replace(standing, rank=float(r)) for standing, r in zip(found, ranks, strict=True)]
+    return sorted(placed, key=lambda s: (s.rank, sign * s.after(s.curves.shape[1])[0]))
 
 
 def critical_difference(strategies: int, seeds: int) -> float:

@@ -6,7 +6,6 @@ from itertools import count
 
 import numpy as np
 
-from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Strategy
 from nasturtium.problem.records import Measurement, Proposal, Trial
 from nasturtium.tables.base import Table
@@ -23,19 +22,18 @@ class History:
 def simulate(
     strategy: Strategy,
     table: Table,
-    objective: Objective,
     *,
     queries: int,
     workers: int = 1,
     seconds: np.ndarray | None = None,
 ) -> History:
     """What `strategy` looks up in `queries` queries, repeated architectures counted again; fewer if it is
-    finished before.
+    finished before. It is told the columns that are its problem's objectives.
 
     `workers` evaluate at the same time, each result coming when its architecture's `seconds` (1 by default)
     are over, as in a study: whenever one is free the strategy is asked, unless it waits for a result.
     """
-    losses = table.column(objective.metric) * (1 if objective.goal == "min" else -1)
+    metrics = [objective.metric for objective in strategy.problem.objectives]
     running: list[tuple[float, int, int, Proposal]] = []
     numbers, now, waiting = count(), 0.0, False
     rows: list[int] = []
@@ -53,6 +51,7 @@ def simulate(
         now, number, row, proposal = heapq.heappop(running)
         rows.append(row)
         times.append(now)
-        measured = Measurement({objective.metric: float(table.column(objective.metric)[row])})
-        strategy.tell([Trial(number, proposal, "ok", (float(losses[row]),), measured)])
+        found = {metric: float(table.column(metric)[row]) for metric in metrics}
+        losses = strategy.problem.losses(found)
+        strategy.tell([Trial(number, proposal, "ok", losses, Measurement(found))])
         waiting = False

@@ -1,0 +1,102 @@
+"""What a search has found by now, as one number after each of its queries."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import moocore
+import numpy as np
+
+from nasturtium.problem.objectives import Objective
+from nasturtium.tables.base import Table
+
+TOP = 16  # of the best architectures one is to be found
+MARGIN = 1.1  # the reference point lies so many times as far from the ideal point as the nadir point does
+
+
+class Judge(Protocol):
+    """`best` is the best there is in the table, `label` says what the values are."""
+
+    label: str
+    best: float
+    larger_is_better: bool
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        """A value after each of the looked-up `rows`."""
+
+
+def losses(table: Table, objectives: Sequence[Objective]) -> np.ndarray:
+    """Rows × objectives, smaller is better."""
+    return np.stack([_signed(table.column(o.metric), o) for o in objectives], axis=1)
+
+
+def _signed(column: np.ndarray, objective: Objective) -> np.ndarray:
+    return column if objective.goal == "min" else -column
+
+
+class Incumbent:
+    """The reported value of the best signal so far, the earliest of equals."""
+
+    def __init__(self, table: Table, signal: Objective, report: Objective) -> None:
+        self._signal = _signed(table.column(signal.metric), signal)
+        self._reported = table.column(report.metric)
+        self.label = report.metric
+        self.larger_is_better = report.goal == "max"
+        self.best = float(self._reported.max() if self.larger_is_better else self._reported.min())
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        """The reported value after each of the looked-up `rows`."""
+        signal = self._signal[rows]
+        best = np.minimum.accumulate(signal)
+        new = np.r_[True, signal[1:] < best[:-1]]
+        leaders = np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))
+        reported: np.ndarray = self._reported[rows[leaders]]
+        return reported
+
+
+class FrontVolume:
+    """The hypervolume, in the reported columns, of the front that the signals make so far.
+
+    The front holds what no other looked-up row equals or betters in all signals, of equals the earliest. The
+    reported columns are scaled so that the ideal point (the best of each in the whole table) is 0 and the
+    nadir point (the worst of each on the table's own front by the reported columns) is 1; where these agree,
+    the worst of the table is 1. The reference point is 1.1 in each. Values are shares of the hypervolume of
+    the table's own front, which has 1.
+    """
+
+    best = 1.0
+    larger_is_better = True
+
+    def __init__(self, table: Table, signals: Sequence[Objective], reports: Sequence[Objective]) -> None:
+        self._signals = losses(table, signals)
+        self.label = f"hypervolume of {' and '.join(report.metric for report in reports)}"
+        found = losses(table, reports)
+        front = found[moocore.is_nondominated(found)]
+        ideal, nadir = front.min(axis=0), front.max(axis=0)
+        extent = np.where(nadir > ideal, nadir, found.max(axis=0)) - ideal
+        self._reported = (found - ideal) / np.where(extent > 0, extent, 1.0)
+        self._reference = np.full(len(reports), MARGIN)
+        self._whole = self._volume(np.flatnonzero(moocore.is_nondominated(found)))
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        """The share of the hypervolume after each of the looked-up `rows`."""
+        front, share, shares = rows[:0], 0.0, []
+        for row in rows:
+            new, known = self._signals[row], self._signals[front]
+            if not (known <= new).all(axis=1).any():
+                front = np.append(front[~(new <= known).all(axis=1)], row)
+                share = self._volume(front) / self._whole
+            shares.append(share)
+        return np.array(shares)
+
+    def _volume(self, rows: np.ndarray) -> float:
+        return float(moocore.hypervolume(self._reported[rows], ref=self._reference))
+
+
+def queries_to_top(table: Table, signal: Objective, rows: np.ndarray, *, most: int = TOP) -> float:
+    """How many of the looked-up `rows` it takes to meet one of the table's `most` best by the signal, or one
+    that equals the last of these; infinite if none is met.
+    """
+    signals = _signed(table.column(signal.metric), signal)
+    last = np.sort(signals)[min(most, len(signals)) - 1]
+    met = np.flatnonzero(signals[rows] <= last)
+    return float(met[0] + 1) if len(met) else float("inf")
