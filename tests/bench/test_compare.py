@@ -46,10 +46,13 @@ def test_what_is_reported_is_that_of_the_best_signal():
 
 def test_a_finished_strategy_keeps_what_it_has():
     (standing,) = compare(benchmark(queries=300), entrants(["grid"]), seeds=1)
-    assert standing.curves.shape == standing.seconds.shape == (1, 300)
+    assert standing.curves.shape == (1, 300)
     assert set(standing.curves[0, 256:]) == {standing.curves[0, 255]}
     assert standing.curves[0, 255] == TABLE.column("test")[np.argmax(SIGNAL)]
-    assert standing.seconds[0].tolist() == [*range(1, 257), *[np.inf] * 44]
+    assert standing.tracks[0].seconds.tolist() == list(range(1, 257))
+    assert standing.tracks[0].at(np.array([1.0, 1.9, 4.0, 999.0])).tolist() == [
+        standing.curves[0, i] for i in (0, 0, 3, 255)
+    ]
 
 
 def test_results_come_in_the_order_of_their_seconds():
@@ -85,7 +88,7 @@ def test_several_signals_are_judged_by_the_hypervolume_of_their_front():
 
 def test_ranks_are_shared_by_equals_and_smaller_may_be_better():
     curves = {"a": np.array([[1.0], [2.0]]), "b": np.array([[1.0], [1.0]]), "c": np.array([[0.0], [3.0]])}
-    found = [Standing(name, rows, np.ones_like(rows)) for name, rows in curves.items()]
+    found = [Standing(name, [], rows) for name, rows in curves.items()]
     assert {s.strategy: s.rank for s in ranked(found, True)} == {"a": 1.75, "b": 2.25, "c": 2.0}
     assert [s.strategy for s in ranked(found, False)] == ["b", "c", "a"]
 

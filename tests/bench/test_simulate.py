@@ -1,8 +1,10 @@
 from itertools import islice
 
 import numpy as np
+import pytest
 
 from nasturtium.bench.simulate import simulate
+from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity, Proposal
@@ -46,6 +48,8 @@ def test_one_worker_takes_turns():
     assert found.rows.tolist() == [0, 1, 2, 3]
     assert found.seconds.tolist() == [1, 2, 3, 4]
     assert strategy.told == [(i, -i / 10, i / 10) for i in range(4)]
+    assert found.losses.tolist() == [[0], [-0.1], [-0.2], [-0.3]]
+    assert found.spent.tolist() == [1, 2, 3, 4]
     assert strategy.asked == [1, 1, 1, 1]
 
 
@@ -66,6 +70,11 @@ def test_a_strategy_that_waits_is_asked_again_after_a_result():
 
 def test_a_finished_strategy_ends_it_early():
     assert len(simulate(InOrder(), TABLE, queries=50).rows) == 6
+
+
+def test_a_strategy_that_proposes_nothing_is_refused():
+    with pytest.raises(UsageError, match="proposed nothing"):
+        simulate(InOrder(batch=0), TABLE, queries=3)
 
 
 def test_every_objective_is_told_in_its_direction():

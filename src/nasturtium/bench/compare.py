@@ -9,7 +9,6 @@ from scipy import stats
 
 from nasturtium.bench.judging import FrontVolume, Incumbent, Judge, queries_to_top
 from nasturtium.bench.simulate import History, simulate
-from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Objective
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity
@@ -55,24 +54,43 @@ class Benchmark:
     def judge(self) -> Judge:
         """What makes one number of what was found."""
         if len(self.signals) == 1:
-            return Incumbent(self.table, self.signals[0], self.reports[0])
-        return FrontVolume(self.table, self.signals, self.reports)
+            return Incumbent(self.table, self.reports[0])
+        return FrontVolume(self.table, self.reports)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One search: its value after each result, when that came, and the queries spent by then."""
+
+    values: np.ndarray
+    seconds: np.ndarray
+    spent: np.ndarray
+
+    def after(self, queries: np.ndarray) -> np.ndarray:
+        """The values once so many queries are spent; a search that ended before keeps its last."""
+        return self._last(self.spent, queries)
+
+    def at(self, seconds: np.ndarray) -> np.ndarray:
+        """The values at those times, of which none is before the first result."""
+        return self._last(self.seconds, seconds)
+
+    def _last(self, came: np.ndarray, points: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.values[np.searchsorted(came, points, side="right") - 1]
+        return found
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a strategy did: `curves` has one row per seed, a value for each number of queries; a strategy that
-    is finished keeps its last one.
+    """How a strategy did: `tracks` has its searches by seed, `curves` seeds × numbers of queries from 1.
 
-    `seconds`, of the same shape, tells when each result came, in simulated seconds (infinite after the last).
     `rank` is its mean rank over seeds after the last query (1 is best, equals share theirs). `top` has for
     each seed the number of queries to one of the best architectures, see `queries_to_top`; None with several
     signals.
     """
 
     strategy: str
+    tracks: Sequence[Track]
     curves: np.ndarray
-    seconds: np.ndarray
     rank: float = 1.0
     top: np.ndarray | None = None
 
@@ -87,11 +105,6 @@ class Standing:
     def mean(self) -> float:
         """The mean over seeds and numbers of queries: the area under the curve, per query."""
         return float(self.curves.mean())
-
-    def at(self, times: np.ndarray) -> np.ndarray:
-        """Seeds × times: the value of the last result that came by then; the first is never earlier."""
-        came = [np.searchsorted(row, times, side="right") - 1 for row in self.seconds]
-        return np.array([row[at] for row, at in zip(self.curves, came, strict=True)])
 
 
 def half_width(values: np.ndarray) -> float:
@@ -126,23 +139,13 @@ def compare(
     return ranked(found, benchmark.judge.larger_is_better)
 
 
-def _standing(benchmark: Benchmark, name: str, histories: Sequence[History]) -> Standing:
-    def filled(row: np.ndarray, last: float) -> np.ndarray:
-        return np.pad(row, (0, benchmark.queries - len(row)), constant_values=last)
-
-    for history in histories:
-        if not len(history.rows):
-            raise UsageError(f"strategy {name!r} proposed nothing")
-    values = [benchmark.judge.values(history.rows) for history in histories]
+def _standing(benchmark: Benchmark, name: str, found: Sequence[History]) -> Standing:
+    tracks = [Track(benchmark.judge.values(each), each.seconds, each.spent) for each in found]
+    curves = np.array([track.after(np.arange(1, benchmark.queries + 1)) for track in tracks])
     top = None
     if len(benchmark.signals) == 1:
-        top = np.array([queries_to_top(benchmark.table, benchmark.signals[0], h.rows) for h in histories])
-    return Standing(
-        name,
-        np.array([filled(row, row[-1]) for row in values]),
-        np.array([filled(history.seconds, np.inf) for history in histories]),
-        top=top,
-    )
+        top = np.array([queries_to_top(benchmark.table, benchmark.signals[0], each) for each in found])
+    return Standing(name, tracks, curves, top=top)
 
 
 def ranked(found: Sequence[Standing], larger_is_better: bool) -> list[Standing]:

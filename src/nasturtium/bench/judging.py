@@ -6,6 +6,7 @@ from typing import Protocol
 import moocore
 import numpy as np
 
+from nasturtium.bench.simulate import History
 from nasturtium.problem.objectives import Objective
 from nasturtium.tables.base import Table
 
@@ -20,13 +21,8 @@ class Judge(Protocol):
     best: float
     larger_is_better: bool
 
-    def values(self, rows: np.ndarray) -> np.ndarray:
-        """A value after each of the looked-up `rows`."""
-
-
-def losses(table: Table, objectives: Sequence[Objective]) -> np.ndarray:
-    """Rows × objectives, smaller is better."""
-    return np.stack([_signed(table.column(o.metric), o) for o in objectives], axis=1)
+    def values(self, found: History) -> np.ndarray:
+        """A value after each result."""
 
 
 def _signed(column: np.ndarray, objective: Objective) -> np.ndarray:
@@ -36,27 +32,26 @@ def _signed(column: np.ndarray, objective: Objective) -> np.ndarray:
 class Incumbent:
     """The reported value of the best signal so far, the earliest of equals."""
 
-    def __init__(self, table: Table, signal: Objective, report: Objective) -> None:
-        self._signal = _signed(table.column(signal.metric), signal)
+    def __init__(self, table: Table, report: Objective) -> None:
         self._reported = table.column(report.metric)
         self.label = report.metric
         self.larger_is_better = report.goal == "max"
         self.best = float(self._reported.max() if self.larger_is_better else self._reported.min())
 
-    def values(self, rows: np.ndarray) -> np.ndarray:
-        """The reported value after each of the looked-up `rows`."""
-        signal = self._signal[rows]
+    def values(self, found: History) -> np.ndarray:
+        """The reported value after each result."""
+        signal = found.losses[:, 0]
         best = np.minimum.accumulate(signal)
         new = np.r_[True, signal[1:] < best[:-1]]
-        leaders = np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))
-        reported: np.ndarray = self._reported[rows[leaders]]
+        leaders = np.maximum.accumulate(np.where(new, np.arange(len(signal)), 0))
+        reported: np.ndarray = self._reported[found.rows[leaders]]
         return reported
 
 
 class FrontVolume:
     """The hypervolume, in the reported columns, of the front that the signals make so far.
 
-    The front holds what no other looked-up row equals or betters in all signals, of equals the earliest. The
+    The front holds what no other result equals or betters in all signals, of equals the earliest. The
     reported columns are scaled so that the ideal point (the best of each in the whole table) is 0 and the
     nadir point (the worst of each on the table's own front by the reported columns) is 1; where these agree,
     the worst of the table is 1. The reference point is 1.1 in each. Values are shares of the hypervolume of
@@ -66,10 +61,9 @@ class FrontVolume:
     best = 1.0
     larger_is_better = True
 
-    def __init__(self, table: Table, signals: Sequence[Objective], reports: Sequence[Objective]) -> None:
-        self._signals = losses(table, signals)
+    def __init__(self, table: Table, reports: Sequence[Objective]) -> None:
         self.label = f"hypervolume of {' and '.join(report.metric for report in reports)}"
-        found = losses(table, reports)
+        found = np.stack([_signed(table.column(report.metric), report) for report in reports], axis=1)
         front = found[moocore.is_nondominated(found)]
         ideal, nadir = front.min(axis=0), front.max(axis=0)
         extent = np.where(nadir > ideal, nadir, found.max(axis=0)) - ideal
@@ -77,14 +71,14 @@ class FrontVolume:
         self._reference = np.full(len(reports), MARGIN)
         self._whole = self._volume(np.flatnonzero(moocore.is_nondominated(found)))
 
-    def values(self, rows: np.ndarray) -> np.ndarray:
-        """The share of the hypervolume after each of the looked-up `rows`."""
-        front, share, shares = rows[:0], 0.0, []
-        for row in rows:
-            new, known = self._signals[row], self._signals[front]
+    def values(self, found: History) -> np.ndarray:
+        """The share of the hypervolume after each result."""
+        front, share, shares = np.array([], dtype=int), 0.0, []
+        for at, new in enumerate(found.losses):
+            known = found.losses[front]
             if not (known <= new).all(axis=1).any():
-                front = np.append(front[~(new <= known).all(axis=1)], row)
-                share = self._volume(front) / self._whole
+                front = np.append(front[~(new <= known).all(axis=1)], at)
+                share = self._volume(found.rows[front]) / self._whole
             shares.append(share)
         return np.array(shares)
 
@@ -92,11 +86,11 @@ class FrontVolume:
         return float(moocore.hypervolume(self._reported[rows], ref=self._reference))
 
 
-def queries_to_top(table: Table, signal: Objective, rows: np.ndarray, *, most: int = TOP) -> float:
-    """How many of the looked-up `rows` it takes to meet one of the table's `most` best by the signal, or one
-    that equals the last of these; infinite if none is met.
+def queries_to_top(table: Table, signal: Objective, found: History, *, most: int = TOP) -> float:
+    """How many queries it takes to meet one of the table's `most` best by the signal, or one that equals the
+    last of these; infinite if none is met.
     """
     signals = _signed(table.column(signal.metric), signal)
     last = np.sort(signals)[min(most, len(signals)) - 1]
-    met = np.flatnonzero(signals[rows] <= last)
-    return float(met[0] + 1) if len(met) else float("inf")
+    met = found.spent[signals[found.rows] <= last]
+    return float(met[0]) if len(met) else float("inf")

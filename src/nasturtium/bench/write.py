@@ -26,7 +26,8 @@ def write_all(folder: Path, benchmark: Benchmark, standings: Sequence[Standing])
     kinds = {"": ("queries", np.arange(1, benchmark.queries + 1), {s.strategy: s.curves for s in standings})}
     if benchmark.seconds is not None:
         times = common_times(standings)
-        kinds["-seconds"] = "simulated seconds", times, {s.strategy: s.at(times) for s in standings}
+        over = {s.strategy: np.array([track.at(times) for track in s.tracks]) for s in standings}
+        kinds["-seconds"] = "simulated seconds", times, over
     written = []
     for ending, (axis, points, curves) in kinds.items():
         written += [folder / f"curves{ending}.csv", folder / f"regret{ending}.png"]
@@ -37,8 +38,8 @@ def write_all(folder: Path, benchmark: Benchmark, standings: Sequence[Standing])
 
 def common_times(standings: Sequence[Standing]) -> np.ndarray:
     """Evenly spaced simulated seconds, from when every search has its first result to the end of the last."""
-    first = max(float(s.seconds[:, 0].max()) for s in standings)
-    last = max(float(s.seconds[np.isfinite(s.seconds)].max()) for s in standings)
+    came = [track.seconds for standing in standings for track in standing.tracks]
+    first, last = max(seconds[0] for seconds in came), max(seconds[-1] for seconds in came)
     return np.linspace(first, last, TIMES)
 
 
