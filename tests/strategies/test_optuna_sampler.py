@@ -65,8 +65,8 @@ def optimised(strategy: Strategy, trials: int) -> optuna.Study:
 def test_every_strategy_proposes_what_it_does_when_asked_and_told_itself(name):
     searched = problem(SPACE)
     recorded = Recorded(STRATEGIES.get(name)(searched, seed=2))
-    study = optimised(recorded, 60)
-    assert len(study.trials) == 60
+    study = optimised(recorded, 30)
+    assert len(study.trials) == 30
     replayed = STRATEGIES.get(name)(searched, seed=2)
     for number, (asked, told) in enumerate(zip(recorded.calls[::2], recorded.calls[1::2], strict=True)):
         assert replayed.ask(1) == asked
@@ -137,6 +137,12 @@ def test_a_finished_strategy_says_so():
     with pytest.raises(UsageError, match="nothing more to propose after 10 trials"):
         study.optimize(lambda trial: len(sampler.parameters.suggest(trial)), n_trials=11)
     assert study.best_value == 1
+
+
+def test_several_fidelities_are_refused():
+    several = Problem(conditional(), (Objective("loss", "min"),), (Fidelity(1), Fidelity(3)))
+    with pytest.raises(UsageError, match="has one fidelity"):
+        StrategySampler(RegularizedEvolution(several))
 
 
 def test_threads_share_it():

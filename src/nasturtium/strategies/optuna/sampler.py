@@ -38,10 +38,15 @@ class StrategySampler(BaseSampler):
     Equal strategies that are asked and told alike propose alike. They know the trials of this object only:
     not those that other processes or an earlier run put into the same storage.
 
-    Sampling raises `UsageError` for a study with other objectives, and when the strategy is finished.
+    Raises `UsageError` for a strategy whose problem has several fidelities, as an objective would not learn
+    which is proposed; sampling does for a study with other objectives, and when the strategy is finished.
     """
 
     def __init__(self, strategy: Strategy) -> None:
+        if len(strategy.problem.fidelities) > 1:
+            raise UsageError(
+                "a sampler's strategy has one fidelity: an objective of Optuna is not told which"
+            )
         self.parameters = Parameters(strategy.problem.space)
         self._strategy = strategy
         self._rng = np.random.default_rng(strategy.seed)
