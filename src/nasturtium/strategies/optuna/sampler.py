@@ -45,7 +45,7 @@ class StrategySampler(BaseSampler):
     def __init__(self, strategy: Strategy) -> None:
         if len(strategy.problem.fidelities) > 1:
             raise UsageError(
-                "a sampler's strategy has one fidelity: an objective of Optuna is not told which"
+                "a sampler's strategy has one fidelity: no objective is told which of several"
             )
         self.parameters = Parameters(strategy.problem.space)
         self._strategy = strategy
