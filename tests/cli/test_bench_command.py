@@ -15,11 +15,12 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All cells of NAS-Bench-201, with the number of their convolutions."""
     path = tmp_path_factory.mktemp("tables") / "cells.csv"
     with path.open("w") as file:
-        print("arch,convolutions,test", file=file)
+        print("arch,convolutions,test,edges,time", file=file)
         for ops in product(OPS, repeat=6):
             cell = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*ops)
             number = sum("conv" in op for op in ops)
-            print(f"{cell},{number},{10 * number}", file=file)
+            edges = sum(op != "none" for op in ops)
+            print(f"{cell},{number},{10 * number},{edges},{1 + number}", file=file)
     return path
 
 
@@ -36,19 +37,36 @@ def test_strategies_are_compared_and_curves_written(table: Path, tmp_path: Path)
     assert said.index("local-search") < said.index("random")
     assert "after 10" in said
     assert "the best of the table is 60" in said
+    assert "top 16" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["curves.csv", "regret.png"]
     assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 1 + 3 * 40
+
+
+def test_several_signals_each_with_its_goal_and_simulated_seconds(table: Path, tmp_path: Path) -> None:
+    words = ["--signal", "convolutions,edges", "--report", "test,edges", "--goal", "max,min", "--to", "out"]
+    words += ["--queries", "20", "--seeds", "2", "--strategies", "nsga2:population=4,optuna:sampler=random"]
+    done = bench("--benchmark", str(table), *words, "--seconds", "time", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "nsga2:population=4" in said
+    assert "hypervolume of test and edges of the front by convolutions and edges" in said
+    assert "top 16" not in said
+    names = ["curves-seconds.csv", "curves.csv", "regret-seconds.png", "regret.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "--signal says which column is searched; cells.csv has convolutions, test"),
+        ([], "--signal says which column is searched; cells.csv has convolutions, test, edges, time"),
         (["--signal", "tests"], "unknown column 'tests': did you mean 'test'"),
         (["--signal", "test", "--report", "convolution"], "did you mean 'convolutions'"),
         (["--signal", "test", "--strategies", "random,evolutoin"], "did you mean 'evolution'"),
         (["--signal", "test", "--strategies", "random,random"], "'random' is listed twice"),
         (["--signal", "test", "--seconds", "tst"], "did you mean 'test'"),
+        (["--signal", "test,convolutions", "--report", "test"], "--report has 1 for 2 of --signal"),
+        (["--signal", "test", "--goal", "max,min"], "--goal has 2 for 1 of --signal"),
+        (["--signal", "test", "--strategies", "nsga2:size=3"], "'nsga2' has no option 'size'"),
         (["--signal", "test", "--goal", "up"], "the goal is 'min' or 'max', not 'up'"),
         (["--signal", "test", "--queries", "0"], "Invalid value for '--queries'"),
         (["--benchmark", "none.csv", "--signal", "test"], "none.csv can't be read as a table"),

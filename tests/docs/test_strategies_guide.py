@@ -8,6 +8,8 @@ from nasturtium.strategies.base import STRATEGIES
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
 
+SNIPPETS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+
 
 def test_the_table_names_every_strategy() -> None:
     table = GUIDE[GUIDE.index("| strategy |") : GUIDE.index("All take limits")]
@@ -21,8 +23,15 @@ def test_the_comparison_is_of_what_there_is() -> None:
 
 
 def test_the_loop_finds_the_best() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    code, _ = SNIPPETS
     told = {"number": -1}
     exec(code, told)
     assert told["number"] == 11
     assert min(trial.losses for trial in told["strategy"]._known.values()) == (0.0,)
+
+
+def test_a_strategy_samples_for_optuna() -> None:
+    _, code = SNIPPETS
+    told = {"__name__": "guide"}
+    exec(code, told)
+    assert dict(told["best"]) == {"depth": 6, "op": "conv"}

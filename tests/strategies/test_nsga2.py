@@ -2,6 +2,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Objective
@@ -53,6 +55,20 @@ def test_crowding_by_hand():
     # between the neighbours of the second: 3 of 4 and 6 of 10; of the third: 3 of 4 and 5 of 10
     np.testing.assert_allclose(crowding(losses), [np.inf, 0.75 + 0.6, 0.75 + 0.5, np.inf])
     np.testing.assert_allclose(crowding(np.array([[1.0, 2.0]] * 3))[1], 0.0)  # no extent, no division by it
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+@pytest.mark.parametrize("seed", range(5))
+def test_fronts_and_crowding_are_those_of_pymoo(seed, objectives):
+    """Whose crowding distance is the mean over objectives, where ours, like the paper's, is the sum."""
+    losses = np.random.default_rng(seed).random((60, objectives))
+    fronts = NonDominatedSorting().do(losses)
+    rank = {i: level for level, front in enumerate(fronts) for i in front.tolist()}
+    order = best_first([ok(i, *row) for i, row in enumerate(losses.tolist())])
+    assert [rank[i] for i in order] == sorted(rank.values())
+    for front in fronts:
+        theirs = get_crowding_function("cd").do(losses[front]) * objectives
+        np.testing.assert_allclose(crowding(losses[front]), np.where(len(front) > 2, theirs, np.inf))
 
 
 def test_on_a_front_the_lonely_come_first():

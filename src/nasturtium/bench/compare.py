@@ -1,66 +1,99 @@
 """Strategies on one table at equal budgets: curves over several seeds, and who stands where."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
-from nasturtium.bench.simulate import fidelities, simulate
-from nasturtium.core.errors import UsageError
+from nasturtium.bench.judging import FrontVolume, Incumbent, Judge, queries_to_top
+from nasturtium.bench.simulate import History, fidelities, simulate
 from nasturtium.problem.objectives import Objective
-from nasturtium.problem.protocols import Problem
-from nasturtium.strategies.base import STRATEGIES
+from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.tables.base import Table
+
+Make = Callable[[Problem, int], Strategy]
+"""Makes a strategy for a problem and a seed."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A search of `table`: strategies see the `signal`, and are judged by the `report` of what has the best
-    signal so far at the highest fidelity so far, after each of `queries`. These are full trainings: what is
-    trained for a part of the table's epochs is that part of one. `workers` are as in `simulate`, `seconds` is
-    the column that says how long each architecture takes.
+    """A search of `table`: strategies see the `signals`, and are judged by the `reports`, as many, which they
+    never see: with one signal as `Incumbent` says, with several as `FrontVolume` does.
+
+    The budget is `queries`, for every strategy the same. These are full trainings: what is trained for a part
+    of the table's epochs is that part of one. `workers` are as in `simulate`: so many
+    architectures are evaluated at the same time, for as many `seconds` as that column says of each (1 without
+    one). More of them end sooner, not with more queries.
     """
 
     table: Table
-    signal: Objective
-    report: Objective
+    signals: tuple[Objective, ...]
+    reports: tuple[Objective, ...]
     queries: int
     workers: int = 1
     seconds: str | None = None
 
-    def curve(self, name: str, seed: int) -> np.ndarray:
-        """The reported value of the best signal after each query; a strategy that is finished keeps its."""
-        rungs = fidelities(self.table, self.signal.metric)
-        problem = Problem(self.table.space, (self.signal,), rungs)
-        strategy = STRATEGIES.get(name)(problem, seed=seed)
-        found = simulate(
-            strategy,
+    def search(self, make: Make, seed: int) -> History:
+        """What a strategy looks up."""
+        return simulate(
+            make(self.problem, seed),
             self.table,
-            self.signal,
             queries=self.queries,
             workers=self.workers,
             seconds=None if self.seconds is None else self.table.column(self.seconds),
         )
-        return self.table.column(self.report.metric)[found.chosen(self.queries)]
 
-    @property
-    def optimum(self) -> float:
-        """The best value that could be reported."""
-        column = self.table.column(self.report.metric)
-        return float(column.min() if self.report.goal == "min" else column.max())
+    @cached_property
+    def problem(self) -> Problem:
+        """What strategies see."""
+        rungs = fidelities(self.table, [signal.metric for signal in self.signals])
+        return Problem(self.table.space, self.signals, rungs)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What makes one number of what was found."""
+        if len(self.signals) == 1:
+            return Incumbent(self.table, self.reports[0])
+        return FrontVolume(self.table, self.reports)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One search: its value after each result, when that came, and the queries spent by then."""
+
+    values: np.ndarray
+    seconds: np.ndarray
+    spent: np.ndarray
+
+    def after(self, queries: np.ndarray) -> np.ndarray:
+        """The values once so many queries are spent; a search that ended before keeps its last."""
+        return self._last(self.spent, queries + 1e-9)  # parts of a query are added up
+
+    def at(self, seconds: np.ndarray) -> np.ndarray:
+        """The values at those times, of which none is before the first result."""
+        return self._last(self.seconds, seconds)
+
+    def _last(self, came: np.ndarray, points: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.values[np.searchsorted(came, points, side="right") - 1]
+        return found
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a strategy did: `curves` has one row per seed, a value for each number of queries.
+    """How a strategy did: `tracks` has its searches by seed, `curves` seeds × numbers of queries from 1.
 
-    `rank` is its mean rank over seeds after the last query (1 is best, equals share theirs).
+    `rank` is its mean rank over seeds after the last query (1 is best, equals share theirs). `top` has for
+    each seed the number of queries to one of the best architectures, see `queries_to_top`; None with several
+    signals.
     """
 
     strategy: str
+    tracks: Sequence[Track]
     curves: np.ndarray
-    rank: float
+    rank: float = 1.0
+    top: np.ndarray | None = None
 
     def after(self, queries: int) -> tuple[float, float]:
         """The mean over seeds after so many queries, and half the width of its 95 % confidence interval
@@ -85,35 +118,44 @@ def half_width(values: np.ndarray) -> float:
 
 def compare(
     benchmark: Benchmark,
-    strategies: Sequence[str],
+    strategies: Mapping[str, Make],
     seeds: int,
     *,
     on_done: Callable[[str], None] = lambda _: None,
 ) -> list[Standing]:
-    """Every strategy with every seed from 0, the best by mean rank first. Raises `UsageError` for names that
-    are unknown or come twice; `on_done` is told the strategy of each search that is over.
+    """Every strategy with every seed from 0, the best by mean rank first.
+
+    `on_done` is told the name of each strategy whose search is over. Raises `UsageError` where a strategy
+    can't be made for the problem, before anything is searched.
     """
-    for name in strategies:
-        STRATEGIES.info(name)  # raises
-        if strategies.count(name) > 1:
-            raise UsageError(f"strategy {name!r} is listed twice")
-    curves: dict[str, np.ndarray] = {}
-    for name in strategies:
-        rows = []
+    for make in strategies.values():
+        make(benchmark.problem, 0)
+    found = []
+    for name, make in strategies.items():
+        histories = []
         for seed in range(seeds):
-            rows.append(benchmark.curve(name, seed))
+            histories.append(benchmark.search(make, seed))
             on_done(name)
-        curves[name] = np.array(rows)
-    return standings(curves, benchmark.report.goal == "max")
+        found.append(_standing(benchmark, name, histories))
+    return ranked(found, benchmark.judge.larger_is_better)
 
 
-def standings(curves: Mapping[str, np.ndarray], larger_is_better: bool) -> list[Standing]:
-    """Who stands where, by mean rank after the last query, then by the mean."""
-    last = np.array([rows[:, -1] for rows in curves.values()])
+def _standing(benchmark: Benchmark, name: str, found: Sequence[History]) -> Standing:
+    tracks = [Track(benchmark.judge.values(each), each.seconds, each.spent) for each in found]
+    curves = np.array([track.after(np.arange(1, benchmark.queries + 1)) for track in tracks])
+    top = None
+    if len(benchmark.signals) == 1:
+        top = np.array([queries_to_top(benchmark.table, benchmark.signals[0], each) for each in found])
+    return Standing(name, tracks, curves, top=top)
+
+
+def ranked(found: Sequence[Standing], larger_is_better: bool) -> list[Standing]:
+    """The same with their ranks: who stands where, by mean rank after the last query, then by the mean."""
+    last = np.array([standing.curves[:, -1] for standing in found])
     ranks = stats.rankdata(-last if larger_is_better else last, axis=0).mean(axis=1)
     sign = -1 if larger_is_better else 1
-    found = [Standing(n, rows, float(r)) for (n, rows), r in zip(curves.items(), ranks, strict=True)]
-    return sorted(found, key=lambda s: (s.rank, sign * s.after(s.curves.shape[1])[0]))
+    placed = [replace(standing, rank=float(r)) for standing, r in zip(found, ranks, strict=True)]
+    return sorted(placed, key=lambda s: (s.rank, sign * s.after(s.curves.shape[1])[0]))
 
 
 def critical_difference(strategies: int, seeds: int) -> float:

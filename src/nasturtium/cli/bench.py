@@ -1,17 +1,20 @@
 """What `nasturtium bench` does: compare strategies on a table, show who stands where, write curves."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
-from nasturtium.bench.compare import Benchmark, Standing, compare, critical_difference
-from nasturtium.bench.write import regret_picture, write_curves
+from nasturtium.bench.compare import Benchmark, Make, Standing, compare, critical_difference
+from nasturtium.bench.judging import TOP
+from nasturtium.bench.write import write_all
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Goal, Objective
 from nasturtium.study.progress import Progress
@@ -27,20 +30,40 @@ def benchmark_of(
     workers: int,
     seconds: str | None,
 ) -> Benchmark:
-    """What a person asked for; raises `UsageError` where it makes no sense."""
+    """What a person asked for; `signal`, `report` and `goal` may be several with commas between. Raises
+    `UsageError` where it makes no sense.
+    """
     table = read_table(path)
     if signal is None:
         raise UsageError(f"--signal says which column is searched; {path} has {', '.join(table.metrics)}")
-    for column in (signal, report or signal, seconds or signal):
+    signals = _several(signal)
+    reports = _several(report) if report is not None else signals
+    goals = _several(goal) * (1 if "," in goal else len(signals))
+    for option, values in {"--report": reports, "--goal": goals}.items():
+        if len(values) != len(signals):
+            raise UsageError(f"{option} has {len(values)} for {len(signals)} of --signal: give one for each")
+    for column in (*signals, *reports, *([] if seconds is None else [seconds])):
         table.column(column)  # raises
-    searched, judged = (Objective(column, cast(Goal, goal)) for column in (signal, report or signal))
+    searched, judged = (
+        tuple(Objective(column, cast(Goal, goal)) for column, goal in zip(columns, goals, strict=True))
+        for columns in (signals, reports)
+    )
     return Benchmark(table, searched, judged, queries, workers, seconds)
 
 
+def _several(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def run(
-    benchmark: Benchmark, strategies: Sequence[str], seeds: int, to: Path | None, out: Console, bar: Progress
+    benchmark: Benchmark,
+    strategies: Mapping[str, Make],
+    seeds: int,
+    to: Path | None,
+    out: Console,
+    bar: Progress,
 ) -> None:
-    """Compare, show, and write `curves.csv` and `regret.png` if there is a folder `to`."""
+    """Compare, show, and write what `write_all` says if there is a folder `to`."""
     bar.start("bench", len(strategies) * seeds, "searches")
     began, done = time.perf_counter(), count(1)
     try:
@@ -51,34 +74,48 @@ def run(
         bar.finish()
     out.print(_table(benchmark, found, seeds))
     out.print(_reading(benchmark, found, seeds, time.perf_counter() - began), highlight=False, markup=False)
-    if to is not None:
-        to.mkdir(parents=True, exist_ok=True)
-        write_curves(to / "curves.csv", found)
-        (to / "regret.png").write_bytes(regret_picture(benchmark, found))
-        for name in ("curves.csv", "regret.png"):
-            out.print(f"  {to / name}", highlight=False, markup=False, soft_wrap=True)
+    for path in write_all(to, benchmark, found) if to is not None else ():
+        out.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(benchmark: Benchmark, found: Sequence[Standing], seeds: int) -> Table:
     points = sorted({max(benchmark.queries // part, 1) for part in (4, 2, 1)})
-    heads = [f"after {n}" for n in points]
-    columns = (Column(head, no_wrap=True) for head in ("strategy", "rank", *heads, "mean"))
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    heads = ["strategy", "rank", *(f"after {n}" for n in points), "mean"]
+    if len(benchmark.signals) == 1:
+        heads.append(f"top {TOP}")
+    columns = (Column(head, no_wrap=head != "strategy", overflow="fold") for head in heads)
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for standing in found:
-        values = [_with_interval(*standing.after(n), seeds) for n in points]
-        table.add_row(standing.strategy, f"{standing.rank:.2f}", *values, f"{standing.mean:.5g}")
+        row = [standing.strategy, f"{standing.rank:.2f}"]
+        row += [_with_interval(*standing.after(n), seeds) for n in points]
+        row.append(f"{standing.mean:.5g}")
+        if standing.top is not None:
+            median = float(np.median(standing.top))
+            row.append(f"{median:.5g}" if np.isfinite(median) else f"> {benchmark.queries}")
+        table.add_row(*row)
     return table
 
 
 def _with_interval(mean: float, half: float, seeds: int) -> str:
-    return f"{mean:.5g} ± {half:.2g}" if seeds > 1 else f"{mean:.5g}"
+    """Digits end where the interval's do: at its second one below 3, such as 0.28, else at its first."""
+    if seeds == 1 or half <= 1e-9 * abs(mean):  # all alike but for rounding
+        return f"{mean:.5g}"
+    first = math.floor(math.log10(half))
+    decimals = max(-first + (half < 3 * 10**first), 0)
+    return f"{mean:.{decimals}f} ± {half:.{decimals}f}"
 
 
 def _reading(benchmark: Benchmark, found: Sequence[Standing], seeds: int, seconds: float) -> str:
+    judge, signals = benchmark.judge, " and ".join(signal.metric for signal in benchmark.signals)
+    if len(benchmark.signals) == 1:
+        what = f"{judge.label} of the best {signals} so far; the best of the table is {judge.best:.6g}."
+        last = f" `top {TOP}`: queries to one of the {TOP} best by {signals}, the median of the seeds."
+    else:
+        what = f"{judge.label} of the front by {signals} so far, as a share of that of the table's own front."
+        last = ""
     lines = [
-        f"{benchmark.report.metric} of the best {benchmark.signal.metric} so far; the best of the table is"
-        f" {benchmark.optimum:.6g}. Means of {seeds} seeds with 95 % intervals; `mean` is over"
-        f" all numbers of queries. {seconds:.1f} s in all."
+        f"{what} Means of {seeds} seeds with 95 % intervals; `mean` is over all numbers of queries, the area"
+        f" under the curve.{last} {seconds:.1f} s in all."
     ]
     if len(found) > 1 and seeds > 1:
         difference = critical_difference(len(found), seeds)

@@ -265,35 +265,43 @@ def bench(
         typer.Option(help="A table: CSV, perhaps .gz, or a benchmark's release, see docs/strategies.md."),
     ],
     signal: Annotated[
-        str | None, typer.Option(help="The column that strategies see. Left out: say which there are.")
+        str | None,
+        typer.Option(
+            help="The column that strategies see, or several: accuracy,size. Left out: say which there are."
+        ),
     ] = None,
     report: Annotated[
         str | None,
         typer.Option(
-            help="The column by which they are judged, of the best signal so far. Default: the signal."
+            help="The columns by which they are judged, one for each signal: of the best signal so far, or of"
+            " the front by several. Default: the signals."
         ),
     ] = None,
     strategies: Annotated[
-        str, typer.Option(help="Names with commas between.")
+        str, typer.Option(help="Names with commas between, or with options: optuna:sampler=gp.")
     ] = "random,evolution,local-search",
-    goal: Annotated[str, typer.Option(help="max or min, of both columns.")] = "max",
+    goal: Annotated[str, typer.Option(help="max or min, of all columns or of each: max,min.")] = "max",
     queries: Annotated[int, typer.Option(min=1, help="Architectures looked up by each.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each strategy.")] = 20,
     workers: Annotated[int, typer.Option(min=1, help="Simulated: evaluations at the same time.")] = 1,
     seconds: Annotated[
         str | None,
-        typer.Option(help="The column of how long each takes, in simulated seconds. Default: all alike."),
+        typer.Option(
+            help="The column of how long each takes, in simulated seconds; adds curves over these. Default:"
+            " all alike."
+        ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Write curves.csv and regret.png to this folder.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write curves and pictures to this folder.")] = None,
     debug: Debug = False,
 ) -> None:
     """Compare black-box strategies at equal budgets on a table of known results."""
     with told_plainly(debug):
+        from nasturtium.bench.entrants import entrants
         from nasturtium.cli import bench as shown
 
         found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers, seconds)
-        names = [name.strip() for name in strategies.split(",")]
-        shown.run(found, names, seeds, to, out, _progress(quiet=not out.is_terminal))
+        named = entrants(name.strip() for name in strategies.split(","))
+        shown.run(found, named, seeds, to, out, _progress(quiet=not out.is_terminal))
 
 
 @app.callback(invoke_without_command=True)
