@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nasturtium.problem.records import Measurement, SearchEpoch
+from nasturtium.problem.records import Fidelity, Measurement, SearchEpoch
 from nasturtium.report import plots, probabilities
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
@@ -78,6 +78,19 @@ def test_best_so_far_rises_and_failed_trials_are_counted(data, figures):
     assert best.get_ydata() == pytest.approx([50, 70, 70, 90])
     assert dots.get_ydata() == pytest.approx([50, 70, 60, 90])
     assert plots.trial_accuracies([replace(trials[0], status="failed")]) is None
+
+
+def test_the_best_so_far_is_that_of_the_most_epochs_so_far(figures):
+    trials = [
+        TrialRecord(
+            "search", i, fidelity=Fidelity(e), status="ok", measurement=Measurement({"valid_accuracy": a})
+        )
+        for i, (e, a) in enumerate([(1, 0.5), (1, 0.8), (3, 0.6), (1, 0.9), (3, 0.7)])
+    ]
+    shown = plots.trial_accuracies(trials)
+    assert figures[0].axes[0].lines[0].get_ydata() == pytest.approx([50, 80, 60, 60, 70])
+    assert shown.note == "Trials have from 1 to 3 epochs; the best is that of the most so far."
+    assert "70.00 %, came with trial 5" in shown.alt
 
 
 def test_the_verdict_shows_each_network_with_the_standard_error_of_the_test(data, figures):

@@ -59,16 +59,21 @@ PATHS_NOTE = (
 
 
 def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accuracy") -> Picture | None:
-    """Accuracy of every trial of a black-box search with the best so far; None if no trial has one."""
+    """Accuracy of every trial of a black-box search with the best so far; None if no trial has one.
+
+    The best is that of the most epochs so far, as in the search itself.
+    """
     done = [t for t in trials if t.status == "ok" and metric in t.measurement.metrics]
     if not done:
         return None
     figure, (axes,) = _panels(1)
     x, y = [t.number + 1 for t in done], [100 * t.measurement.metrics[metric] for t in done]
-    best = [max(y[: i + 1]) for i in range(len(y))]
+    epochs = [t.fidelity.epochs if t.fidelity else 0 for t in done]
+    ranked = list(zip(epochs, y, strict=True))
+    best = [max(ranked[: i + 1])[1] for i in range(len(y))]
     axes.step(x, best, where="post", color=BLUE, linewidth=2, label="best so far")
     axes.plot(x, y, "o", color=GREY, markersize=5, alpha=0.75, markeredgewidth=0, label="one trial")
-    top = y.index(best[-1])
+    top = ranked.index(max(ranked))
     axes.annotate(
         f"trial {x[top]}: {best[-1]:.2f} %",
         (x[top], best[-1]),
@@ -89,8 +94,12 @@ def trial_accuracies(trials: Sequence[TrialRecord], metric: str = "valid_accurac
     }
     left_out = " and ".join(f"{n} {what}" for what, n in counts.items() if n)
     note = f"Of {len(trials)} trials {left_out}; these are not shown." if left_out else ""
+    if len(set(epochs)) > 1:
+        note += (
+            f" Trials have from {min(epochs)} to {max(epochs)} epochs; the best is that of the most so far."
+        )
     alt = f"{len(done)} trials; the best validation accuracy, {best[-1]:.2f} %, came with trial {x[top]}."
-    return picture(figure, "search-trials", "The search, trial by trial", alt=alt, note=note)
+    return picture(figure, "search-trials", "The search, trial by trial", alt=alt, note=note.strip())
 
 
 def training_curves(data: ReportData) -> Picture | None:

@@ -46,7 +46,7 @@ class Density:
         else:
             distances = decision.k - here @ centres.T
             sums = np.full(len(centres), sum(masses(decision, decision.options[0], self._width)))
-        logs = distances * math.log(self._width) - np.log(sums)
+        logs: np.ndarray = distances * math.log(self._width) - np.log(sums)
         logs[:, ~centres.any(axis=1)] = -math.log(decision.count())
         logs[~here.any(axis=1)] = 0.0
         return logs
