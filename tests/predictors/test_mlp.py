@@ -24,6 +24,12 @@ def test_it_learns_what_is_no_sum_of_parts():
     assert far.min() > 5 * std.max()  # members agree on what they have seen
 
 
+def test_a_feature_that_was_never_on_makes_it_unsure():
+    x = np.eye(6)[np.random.default_rng(0).integers(5, size=40)]
+    known, new = MLP().fit(x, x[:, 0] - x[:, 1]).predict(np.stack([x[0], x[0] + np.eye(6)[5]]))[1]
+    assert new > 3 * known
+
+
 @pytest.mark.parametrize(
     "options", [{"members": 1}, {"layers": 0}, {"width": 0}, {"steps": 0}, {"learning_rate": 0.0}]
 )

@@ -10,6 +10,9 @@ from nasturtium.predictors.base import PREDICTORS, Predictor, standardized
 if TYPE_CHECKING:
     from torch import Tensor
 
+Layer = tuple["Tensor", "Tensor"]
+"""Weights, members × inputs × outputs, and biases, members × 1 × outputs."""
+
 
 @PREDICTORS.register(
     "mlp",
@@ -50,16 +53,22 @@ class MLP(Predictor):
         import torch  # here: it takes a second
 
         wanted, self._center, self._scale = standardized(y)
-        inputs, targets = (torch.tensor(values, dtype=torch.float32) for values in (x, wanted))
-        weight = 1 / (targets - targets.min() + 1)
-        self._layers = self._initial(x.shape[1])
-        parameters = [parameter for layer in self._layers for parameter in layer]
-        adam = torch.optim.Adam(parameters, self._learning_rate)
+        targets = torch.tensor(wanted, dtype=torch.float32)
+        importance = 1 / (targets - targets.min() + 1)
+        (first, bias), *rest = self._initial(x)
+        # weights of features that are never on have no gradient; leaving them out is the same and quicker
+        seen = torch.from_numpy(x.any(axis=0))
+        inputs = torch.tensor(x, dtype=torch.float32)[:, seen]
+        layers = [(first[:, seen], bias), *rest]
+        parameters = [parameter.requires_grad_() for layer in layers for parameter in layer]
+        adam = torch.optim.Adam(parameters, self._learning_rate, fused=True)
         for _ in range(self._steps):
-            error = (self._outputs(inputs) - targets).abs()  # members × n
+            error = (_outputs(layers, inputs) - targets).abs()  # members × n
             adam.zero_grad()
-            (error * weight).mean(dim=1).sum().backward()  # a sum, because members don't share weights
+            (error * importance).mean(dim=1).sum().backward()  # a sum, because members share no weights
             adam.step()
+        first[:, seen] = layers[0][0].detach()
+        self._layers = [(first, bias), *rest]
         return self
 
     def predict(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,31 +76,32 @@ class MLP(Predictor):
         import torch
 
         with torch.no_grad():
-            each = self._outputs(torch.tensor(x, dtype=torch.float32)).double().numpy()
+            each = _outputs(self._layers, torch.tensor(x, dtype=torch.float32)).double().numpy()
         return each.mean(axis=0) * self._scale + self._center, each.std(axis=0, ddof=1) * self._scale
 
-    def _initial(self, features: int) -> list[tuple["Tensor", "Tensor"]]:
-        """Weights, members × inputs × outputs, drawn as by He et al. 2015 (https://arxiv.org/abs/1502.01852),
-        and biases, members × 1 × outputs, of each layer.
+    def _initial(self, x: np.ndarray) -> list[Layer]:
+        """First weights as of He et al. 2015 (https://arxiv.org/abs/1502.01852), and biases of 0.
+
+        Of the inputs count as many as are 1 on average, since vectors of architectures are mostly 0.
         """
         import torch
 
         generator = torch.Generator().manual_seed(self._seed)
-        sizes = [features, *self._hidden, 1]
+        active = max(float((x.astype(float) ** 2).sum(axis=1).mean()), 1.0)
+        sizes, counts = [x.shape[1], *self._hidden, 1], [active, *self._hidden]
         layers = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-            weight = torch.randn(self._members, inputs, outputs, generator=generator)
-            weight *= (2 / max(inputs, 1)) ** 0.5
-            bias = torch.zeros(self._members, 1, outputs)
-            layers.append((weight.requires_grad_(), bias.requires_grad_()))
+        for inputs, outputs, count in zip(sizes, sizes[1:], counts, strict=False):
+            weight = torch.randn(self._members, inputs, outputs, generator=generator) * (2 / count) ** 0.5
+            layers.append((weight, torch.zeros(self._members, 1, outputs)))
         return layers
 
-    def _outputs(self, inputs: "Tensor") -> "Tensor":
-        """What each member says of n × features, members × n."""
-        import torch
 
-        x = inputs.expand(self._members, *inputs.shape)
-        for weight, bias in self._layers[:-1]:
-            x = torch.relu(torch.baddbmm(bias, x, weight))
-        weight, bias = self._layers[-1]
-        return torch.baddbmm(bias, x, weight).squeeze(2)
+def _outputs(layers: list[Layer], inputs: "Tensor") -> "Tensor":
+    """What each member says of n × features, members × n."""
+    import torch
+
+    x = inputs.expand(len(layers[0][0]), *inputs.shape)
+    for weight, bias in layers[:-1]:
+        x = torch.relu(torch.baddbmm(bias, x, weight))
+    weight, bias = layers[-1]
+    return torch.baddbmm(bias, x, weight).squeeze(2)
