@@ -36,7 +36,7 @@ class MLP(Predictor):
         members: int = 5,
         layers: int = 2,
         width: int = 32,
-        steps: int = 100,
+        steps: int = 80,
         learning_rate: float = 0.01,
     ) -> None:
         super().__init__(seed=seed)
