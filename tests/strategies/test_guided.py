@@ -8,7 +8,7 @@ from nasturtium.problem.records import Fidelity, Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.growing import GrowingSpace
 from nasturtium.space.structure import Block, Structure
-from nasturtium.strategies.guided import Guided, first, targets
+from nasturtium.strategies.guided import Guided, first, log_scaled, targets
 from nasturtium.tables.nasbench201 import SPACE as CELLS
 from strategies.guided_parts import PROBLEM, SPACE, loss, tell, with_oracle
 
@@ -41,6 +41,15 @@ def test_targets_by_hand():
     np.testing.assert_allclose(targets(trials), [3, 9, 11, 7, 10, 11, 9, 8])
     np.testing.assert_allclose(targets(trials[4:]), [0.75, 1, 0.5, 0.25])
     np.testing.assert_allclose(targets(trials[:1] + trials[2:3]), [3, 4])  # without extent: one more
+
+
+def test_logarithms_by_hand():
+    losses = np.arange(21.0)  # the 5th percentile is 1, so the bound is −1
+    np.testing.assert_allclose(log_scaled(losses), np.log((losses + 1) / 21))
+    np.testing.assert_allclose(log_scaled(-5 + 3 * losses), log_scaled(losses))  # in any unit
+    equals = np.array([0.0] * 10 + [10.0])
+    np.testing.assert_allclose(log_scaled(equals), [np.log(0.01 / 10.01)] * 10 + [0])
+    np.testing.assert_array_equal(log_scaled(np.array([4.0, 4.0])), [0, 0])
 
 
 def test_it_learns_once_for_each_batch_and_only_if_there_is_something_new():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nasturtium.core.errors import UsageError
-from nasturtium.strategies.acquisition import expected_improvement
+from nasturtium.strategies.acquisition import expected_improvement_of_log
 from nasturtium.strategies.smac import SMAC
 from strategies.guided_parts import PROBLEM, SPACE, Oracle, loss, started, tell, with_oracle
 
@@ -26,7 +26,7 @@ def test_the_local_searches_end_where_no_new_neighbor_promises_more():
     assert len(set(ends)) > 2
 
     def improvement(archs):
-        return expected_improvement(*strategy.predict(archs), strategy.least)
+        return expected_improvement_of_log(*strategy.predict(archs), strategy.least)
 
     for end in ends:
         near = [arch for arch in SPACE.neighbors(end) if arch not in taken]

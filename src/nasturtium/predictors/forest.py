@@ -1,6 +1,4 @@
-"""A random forest that knows how sure it is (Hutter et al. 2014, https://arxiv.org/abs/1211.0906, section
-4.3.2), as SMAC uses it.
-"""
+"""A random forest that knows how sure it is (Hutter et al. 2014, https://arxiv.org/abs/1211.0906)."""
 
 from typing import Self
 

@@ -25,8 +25,8 @@ class MLP(Predictor):
 
     As in the paper errors weigh the more the better a value is, as the smaller is the better here: the loss
     is the mean of |ŷ − y| / (y − bound), where `bound` lies below all values. The paper knows a bound; ours
-    is one standard deviation below the smallest value. The paper's networks have ten layers of 20 units and
-    200 epochs; fewer take milliseconds. Raises `UsageError` for senseless numbers.
+    is one standard deviation below the smallest value. The paper's networks have ten layers of 20 units;
+    ours learn in milliseconds. Raises `UsageError` for senseless numbers.
     """
 
     def __init__(

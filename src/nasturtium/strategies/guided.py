@@ -22,8 +22,9 @@ class Guided(Strategy):
     and as nothing else. No architecture comes twice: where no candidate is new a random one is taken, and the
     search ends when no new one is found.
 
-    What is learned is the loss. Trials over limits are learned as worse than all within them, in the order of
-    their violations, and failed ones as the worst (see `targets`), so that the search keeps away from both.
+    Trials over limits are learned as worse than all within them, in the order of their violations, and failed
+    ones as the worst (see `targets`), so that the search keeps away from both. What is learned of a loss is a
+    logarithm (see `log_scaled`), because the few bad ones would outweigh what tells the good ones apart.
 
     `encoding` is a kind of `SearchSpace.encode`; by default the first of `encodings` that the space has.
     Raises `UsageError` for several objectives, for senseless numbers, for an unknown predictor or encoding,
@@ -93,13 +94,13 @@ class Guided(Strategy):
             return
         new = self.encode([trial.proposal.arch for trial in self._told[known:]])
         self._vectors = new if self._vectors is None else np.concatenate([self._vectors, new])
-        self._targets = targets(self._told)
+        self._targets = log_scaled(targets(self._told))
         self._fitted = self._model(seed=int(self._rng.integers(2**31))).fit(self._vectors, self._targets)
 
     # --- what strategies choose with
     @property
     def least(self) -> float:
-        """The smallest loss that the predictor has learned."""
+        """The smallest of what the predictor has learned."""
         return float(self._targets.min())
 
     def best(self, n: int) -> list[Architecture]:
@@ -124,7 +125,7 @@ class Guided(Strategy):
         return self.problem.space.encode(archs, self._encoding)
 
     def predict(self, archs: Sequence[Architecture]) -> tuple[np.ndarray, np.ndarray]:
-        """Means and standard deviations of their losses."""
+        """Means and standard deviations of their losses, log-scaled."""
         return self._fitted.predict(self.encode(archs)) if archs else (np.empty(0), np.empty(0))
 
 
@@ -144,6 +145,20 @@ def targets(trials: Sequence[Trial]) -> np.ndarray:
     learned[ok] = losses
     learned[~ok] = largest + extent * (1 + place) / max(len(steps), 1)
     return learned
+
+
+def log_scaled(losses: np.ndarray) -> np.ndarray:
+    """ln((y − bound) / (max y − bound)) of losses y, as SMAC3 learns them (Lindauer et al. 2022,
+    https://arxiv.org/abs/2109.09831); 0 of losses that are all the same.
+
+    The bound is as far below the smallest loss as that is below the 5th percentile, but at least by a
+    thousandth of the way from the smallest to the largest, so that equals don't make it infinite.
+    """
+    low, high = float(losses.min()), float(losses.max())
+    if low == high:
+        return np.zeros(len(losses))
+    bound = low - max(float(np.percentile(losses, 5)) - low, 1e-3 * (high - low))
+    return np.asarray(np.log((losses - bound) / (high - bound)))
 
 
 def first(archs: Sequence[Architecture], score: np.ndarray, n: int) -> list[Architecture]:

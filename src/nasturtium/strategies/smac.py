@@ -9,7 +9,7 @@ import numpy as np
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem
 from nasturtium.space.architecture import Architecture
-from nasturtium.strategies.acquisition import expected_improvement
+from nasturtium.strategies.acquisition import expected_improvement_of_log
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.guided import Guided, first
 from nasturtium.strategies.variation import around
@@ -89,7 +89,7 @@ class SMAC(Guided):
         return here
 
     def _improvement(self, archs: Sequence[Architecture]) -> np.ndarray:
-        return expected_improvement(*self.predict(archs), self.least)
+        return expected_improvement_of_log(*self.predict(archs), self.least)
 
     def _sample(self) -> Architecture:
         return self.problem.space.sample(self._rng)
