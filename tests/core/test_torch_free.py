@@ -4,7 +4,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("room", ["core", "space", "problem", "strategies", "study", "report", "tables"])
+@pytest.mark.parametrize(
+    "room", ["core", "space", "problem", "predictors", "strategies", "study", "report", "tables"]
+)
 def test_importing_a_torch_free_room_leaves_torch_unloaded(room):
     code = (
         "import importlib, pkgutil, sys\n"

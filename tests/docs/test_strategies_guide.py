@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+from nasturtium.predictors.base import PREDICTORS
 from nasturtium.strategies.base import STRATEGIES
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text(encoding="utf-8")
@@ -14,6 +15,11 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 def test_the_table_names_every_strategy() -> None:
     table = GUIDE[GUIDE.index("| strategy |") : GUIDE.index("All take limits")]
     assert tuple(sorted(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE))) == STRATEGIES.names()
+
+
+def test_the_table_names_every_predictor() -> None:
+    table = GUIDE[GUIDE.index("| predictor |") : GUIDE.index("## Tables")]
+    assert tuple(sorted(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE))) == PREDICTORS.names()
 
 
 def test_the_comparison_is_of_what_there_is() -> None:

@@ -4,7 +4,7 @@ Arrays have one value per candidate. Where a standard deviation is 0 the predict
 """
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr
 
 
 def expected_improvement(mean: np.ndarray, std: np.ndarray, best: float) -> np.ndarray:
@@ -20,6 +20,17 @@ def expected_improvement(mean: np.ndarray, std: np.ndarray, best: float) -> np.n
     return np.asarray(np.maximum(improvement, 0.0))
 
 
+def expected_improvement_of_log(mean: np.ndarray, std: np.ndarray, best: float) -> np.ndarray:
+    """E max(exp(best) − exp(Y), 0) for a normal Y, what a loss improves whose logarithm is predicted (Hutter
+    et al. 2011, https://doi.org/10.1007/978-3-642-25566-3_40); `best` is a logarithm too.
+    """
+    spread = np.where(std > 0, std, 1.0)
+    with np.errstate(over="ignore"):
+        z = np.clip((best - mean) / spread, -40, 40)
+    below = np.exp(best) * ndtr(z) - np.exp(mean + spread**2 / 2 + log_ndtr(z - spread))
+    return np.asarray(np.maximum(np.where(std > 0, below, np.exp(best) - np.exp(mean)), 0.0))
+
+
 def lower_bound(mean: np.ndarray, std: np.ndarray, weight: float) -> np.ndarray:
     """The lower confidence bound mean − weight · std; the smaller the more promising (Srinivas et al. 2010,
     https://arxiv.org/abs/0912.3995, there the upper one of a gain).
@@ -29,6 +40,6 @@ def lower_bound(mean: np.ndarray, std: np.ndarray, weight: float) -> np.ndarray:
 
 def thompson(mean: np.ndarray, std: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A loss drawn for each candidate by itself, independent Thompson sampling; the smaller the more
-    promising (White et al. 2021, https://arxiv.org/abs/1910.11858, section 4).
+    promising (White et al. 2021, https://arxiv.org/abs/1910.11858).
     """
     return rng.normal(mean, std)

@@ -1,7 +1,6 @@
 """Local search: from neighbour to better neighbour (White et al. 2021, https://arxiv.org/abs/2005.02960)."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.unseen import Unseen
+from nasturtium.strategies.variation import around
 
 MOST = 1000  # neighbours that are all tried; of more, as many random mutations are
 
@@ -64,13 +64,13 @@ class LocalSearch(Strategy):
         better = best is not None and (self._here is None or best.rank < self._here.rank)
         self._here = best if better else None
         if self._here is None:
-            new = around = self._starts()
+            new = near = self._starts()
         else:
-            around = self._neighbors(self._here.proposal.arch)
-            new = [arch for arch in around if self._unseen.take(arch)]
-        self._around = [arch.digest for arch in around]
+            near = around(self.problem.space, self._here.proposal.arch, self._rng, MOST)
+            new = [arch for arch in near if self._unseen.take(arch)]
+        self._around = [arch.digest for arch in near]
         self._queue = [new[i] for i in self._rng.permutation(len(new))]
-        return bool(around)
+        return bool(near)
 
     def _starts(self) -> list[Architecture]:
         drawn = (self._unseen.draw(self._sample) for _ in range(self._initial))
@@ -78,9 +78,3 @@ class LocalSearch(Strategy):
 
     def _sample(self) -> Architecture:
         return self.problem.space.sample(self._rng)
-
-    def _neighbors(self, arch: Architecture) -> list[Architecture]:
-        near = list(islice(self.problem.space.neighbors(arch), MOST + 1))
-        if len(near) > MOST:
-            near = [self.problem.space.mutate(arch, self._rng) for _ in range(MOST)]
-        return list({other.digest: other for other in near}.values())

@@ -16,6 +16,9 @@ class Unseen:
         self._key = key
         self._taken: set[str] = set()
 
+    def __contains__(self, arch: Architecture) -> bool:
+        return self._key(arch) in self._taken
+
     def take(self, arch: Architecture) -> bool:
         """Whether `arch` is new; it is not afterwards."""
         before = len(self._taken)
