@@ -1,8 +1,11 @@
 """What every registered strategy must do, whatever it searches."""
 
+import json
+
 import numpy as np
 import pytest
 
+from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Limit, Objective
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Fidelity, Proposal, Trial
@@ -196,6 +199,38 @@ class Toy:
             searching.tell([trial])
             number += 1
         return max(seen)[2] / sum(max(row.values()) for row in self.table.values())
+
+
+def going_on(searching: Strategy, running: list[Trial], number: int) -> list[list[Proposal]]:
+    """Its answers to a hundred asks, with five workers, some of whom are at work on `running`."""
+    rng, answers, running = np.random.default_rng(1), [], list(running)
+    for _ in range(100):
+        answers.append(searching.ask(5 - len(running)))
+        running += [result(number + i, proposal) for i, proposal in enumerate(answers[-1])]
+        number += len(answers[-1])
+        for _ in range(int(rng.integers(1, 3))):
+            if running:
+                searching.tell([running.pop(int(rng.integers(len(running))))])
+    return answers
+
+
+@pytest.mark.parametrize("space", [flat, conditional])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_snapshot_goes_on_like_the_search_that_it_was_taken_of(name, space):
+    searching, other = strategy(name, space()), strategy(name, space())
+    state = searching.state_dict()
+    if state is None:
+        with pytest.raises(UsageError, match="make the same calls again"):
+            other.load_state_dict({})
+        return
+    _, answers = play(searching, 53, workers=5)  # amid a generation
+    number = sum(map(len, answers))
+    running = [result(number + i, proposal) for i, proposal in enumerate(searching.ask(3))]
+    other.load_state_dict(json.loads(json.dumps(searching.state_dict())))
+    number += len(running)
+    assert going_on(other, running, number) == going_on(searching, running, number)
+    with pytest.raises(UsageError, match="this is no state of"):
+        other.load_state_dict({})
 
 
 @pytest.mark.parametrize("limit", [np.inf, 4.0], ids=["free", "limited"])

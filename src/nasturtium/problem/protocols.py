@@ -82,6 +82,10 @@ class Strategy(ABC):
         """A JSON-able state that makes resuming faster; None (the default): resumed by replay alone."""
         return None
 
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken, from a strategy with the same problem, seed and options."""
+        raise UsageError(f"{type(self).__name__} has no states to load: make the same calls again")
+
 
 @dataclass(frozen=True)
 class Job:

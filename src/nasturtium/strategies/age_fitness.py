@@ -26,6 +26,8 @@ class AgeFitness(Generations):
     `Generations`.
     """
 
+    changing = (*Generations.changing, "_age")
+
     def __init__(
         self, problem: Problem, *, seed: int = 0, population: int = 10, crossing: float = 0.75
     ) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.snapshots import Snapshots
 
 
 @STRATEGIES.register(
@@ -16,7 +17,7 @@ from nasturtium.strategies.base import STRATEGIES
     summary="change one decision; go back from worse ones the more often the later",
     paper="https://doi.org/10.1126/science.220.4598.671",
 )
-class Annealing(Strategy):
+class Annealing(Snapshots):
     """Every architecture differs in one decision from the one where the search stands: it moves to each
     result that is no worse, and to a worse one with the chance exp(−Δ/T), Δ being the difference of losses.
 
@@ -29,6 +30,8 @@ class Annealing(Strategy):
 
     Raises `UsageError` for senseless numbers, and for several objectives.
     """
+
+    changing = ("_rng", "_here", "_first", "_told")
 
     def __init__(
         self,

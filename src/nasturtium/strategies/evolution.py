@@ -7,11 +7,12 @@ from typing import Literal
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.amoebanet_mutation import AmoebaNetMutation
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.snapshots import Snapshots
 
 
 @STRATEGIES.register(
@@ -19,7 +20,7 @@ from nasturtium.strategies.base import STRATEGIES
     summary="mutate the best of a sample; the oldest of the population dies",
     paper="https://arxiv.org/abs/1802.01548",
 )
-class RegularizedEvolution(Strategy):
+class RegularizedEvolution(Snapshots):
     """The best of `sample` random members of the population is the parent of each new architecture, which
     differs from it in one decision.
 
@@ -35,6 +36,8 @@ class RegularizedEvolution(Strategy):
     The paper's population and sample are 100 and 25, for 20,000 trials; ours suit some hundred. Raises
     `UsageError` for senseless numbers, and for "amoebanet" where no cell chooses both states and operations.
     """
+
+    changing = ("_rng", "_population")
 
     def __init__(
         self,

@@ -2,19 +2,21 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.search_space import Crossover
+from nasturtium.strategies.snapshots import Snapshots
 from nasturtium.strategies.unseen import TRIES, Unseen
 from nasturtium.strategies.variation import vary
 
 
-class Generations(Strategy):
+class Generations(Snapshots):
     """Generations of `population` children, the first one random, and of later ones the first `strangers`.
 
     A child takes its decisions from two parents with a chance of `crossing`, else all from one, and each
@@ -22,6 +24,16 @@ class Generations(Strategy):
     one is found. Failed trials have no children. A generation has to be told completely before the next is
     bred, so several workers wait for its last trial.
     """
+
+    changing: ClassVar[tuple[str, ...]] = (
+        "_rng",
+        "_unseen",
+        "_parents",
+        "_children",
+        "_asked",
+        "_told",
+        "_count",
+    )
 
     def __init__(
         self,

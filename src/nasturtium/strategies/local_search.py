@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.snapshots import Snapshots
 from nasturtium.strategies.unseen import Unseen
 from nasturtium.strategies.variation import around
 
@@ -20,7 +21,7 @@ MOST = 1000  # neighbours that are all tried; of more, as many random mutations 
     summary="try all neighbours, move to the best; start again where none is better",
     paper="https://arxiv.org/abs/2005.02960",
 )
-class LocalSearch(Strategy):
+class LocalSearch(Snapshots):
     """Starts at the best of `initial` random architectures, tries all its neighbours (see
     `SearchSpace.neighbors`) in random order, and moves to the best of them as long as that is better. Where
     none is, it starts again.
@@ -30,6 +31,8 @@ class LocalSearch(Strategy):
     completely before the next one begins, so several workers wait for its last trial. The search ends when no
     new start is found.
     """
+
+    changing = ("_rng", "_unseen", "_known", "_here", "_around", "_queue", "_running")
 
     def __init__(self, problem: Problem, *, seed: int = 0, initial: int = 10) -> None:
         super().__init__(problem, seed=seed)

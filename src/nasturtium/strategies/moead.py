@@ -9,10 +9,11 @@ from itertools import combinations
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.snapshots import Snapshots
 from nasturtium.strategies.unseen import Unseen
 from nasturtium.strategies.variation import vary
 
@@ -24,7 +25,7 @@ LEAST_WEIGHT = 1e-6  # so that an objective without weight still tells equals ap
     summary="evolve a front as neighbouring weighted problems that share their solutions",
     paper="https://doi.org/10.1109/TEVC.2007.892759",
 )
-class MOEAD(Strategy):
+class MOEAD(Snapshots):
     """Up to `population` weightings of the objectives, spread evenly, each with the best architecture so far.
 
     Weightings take turns: a child of two of its `near` nearest ones' architectures, in which each decision
@@ -35,6 +36,8 @@ class MOEAD(Strategy):
     child is random. Failed trials change nothing. No architecture comes twice, and the search ends when no
     new one is found. It never waits.
     """
+
+    changing = ("_rng", "_unseen", "_best", "_ideal", "_count")
 
     def __init__(self, problem: Problem, *, seed: int = 0, population: int = 20, near: int = 5) -> None:
         super().__init__(problem, seed=seed)

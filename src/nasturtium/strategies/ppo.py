@@ -10,6 +10,7 @@ from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.reinforce import Reinforce
+from nasturtium.strategies.reward import Reward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,8 +41,11 @@ class PPO(Reinforce):
         batch: int = 10,
         steps: int = 5,
         clip: float = 0.2,
+        reward: Reward | None = None,
     ) -> None:
-        super().__init__(problem, seed=seed, learning_rate=learning_rate, entropy=entropy, decay=decay)
+        super().__init__(
+            problem, seed=seed, learning_rate=learning_rate, entropy=entropy, decay=decay, reward=reward
+        )
         if batch < 1 or steps < 1 or not 0 < clip < 1:
             raise UsageError(
                 "ppo takes a batch and steps of 1 or more and a clip between 0 and 1, not"

@@ -3,22 +3,25 @@
 import numpy as np
 
 from nasturtium.core.errors import UsageError
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Proposal
 from nasturtium.space.architecture import Architecture
 from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.snapshots import Snapshots
 from nasturtium.strategies.unseen import Unseen
 
 
 @STRATEGIES.register(
     "random", summary="uniform over all architectures", paper="Bergstra & Bengio 2012, JMLR 13:281-305"
 )
-class RandomSearch(Strategy):
+class RandomSearch(Snapshots):
     """Uniform over architectures, at the full fidelity.
 
     Without `replace` no architecture comes twice, and the search ends when the space is exhausted; with
     `up_to_isomorphism` neither do two whose cells compute the same function (see `SearchSpace.canonical`).
     """
+
+    changing = ("_rng", "_unseen", "_rest")
 
     def __init__(
         self, problem: Problem, *, seed: int = 0, replace: bool = False, up_to_isomorphism: bool = False

@@ -14,16 +14,16 @@ class Unseen:
 
     def __init__(self, key: Callable[[Architecture], str] = lambda arch: arch.digest) -> None:
         self._key = key
-        self._taken: set[str] = set()
+        self.taken: set[str] = set()
 
     def __contains__(self, arch: Architecture) -> bool:
-        return self._key(arch) in self._taken
+        return self._key(arch) in self.taken
 
     def take(self, arch: Architecture) -> bool:
         """Whether `arch` is new; it is not afterwards."""
-        before = len(self._taken)
-        self._taken.add(self._key(arch))
-        return len(self._taken) > before
+        before = len(self.taken)
+        self.taken.add(self._key(arch))
+        return len(self.taken) > before
 
     def draw(self, make: Callable[[], Architecture]) -> Architecture | None:
         """The first new one of 100 that `make` makes, or None; it is taken."""
