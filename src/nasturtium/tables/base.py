@@ -1,6 +1,6 @@
 """A table: what is known of the architectures of a space, looked up instead of trained."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class Table(Estimator):
 
     def __len__(self) -> int:
         return len(self._at)
+
+    def __iter__(self) -> Iterator[Row]:
+        """The architecture of each row, in their order."""
+        return iter(self._at)
 
     def column(self, name: str, epochs: int | None = None) -> np.ndarray:
         """A column by name, of a curve its value after `epochs` (by default all) epochs.
