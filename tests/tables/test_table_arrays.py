@@ -72,6 +72,7 @@ def test_arrays_saved_by_hand_are_that_table(tmp_path):
         ({"space": "{}"}, "its array 'space' is no search space"),
         ({"space": "{"}, "its array 'space' is no search space"),
         ({"space": "[1]"}, "its array 'space' is no search space"),
+        ({"space": '{"decisions": [], "conditions": []}'}, "its array 'space' is no search space"),
         ({"space": np.array([{"a": 1}])}, "objects are never loaded, save numbers and texts"),
         (
             {"size": np.array([1, "a", None], dtype=object)},

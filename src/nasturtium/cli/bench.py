@@ -16,6 +16,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Goal, Objective
 from nasturtium.study.progress import Progress
 from nasturtium.tables.files import read_table
+from nasturtium.tables.shipped import SHIPPED
 
 
 def benchmark_of(
@@ -28,7 +29,12 @@ def benchmark_of(
     seconds: str | None,
 ) -> Benchmark:
     """What a person asked for; raises `UsageError` where it makes no sense."""
-    table = read_table(path)
+    if (shipped := SHIPPED.get(str(path))) is None:
+        table = read_table(path)
+    else:
+        table = shipped.table()
+        signal, report = signal or shipped.signal, report or shipped.report
+        seconds = seconds or shipped.seconds
     if signal is None:
         raise UsageError(f"--signal says which column is searched; {path} has {', '.join(table.metrics)}")
     for column in (signal, report or signal, seconds or signal):

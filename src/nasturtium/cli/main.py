@@ -261,10 +261,15 @@ def methods(
 @app.command()
 def bench(
     benchmark: Annotated[
-        Path, typer.Option(help="A table: CSV, perhaps .gz, see `nasturtium.tables.files`.")
+        Path,
+        typer.Option(
+            help="A table: digits, which is ours, or a file (.csv, .csv.gz, .parquet, .npz), see"
+            " `nasturtium.tables.files`."
+        ),
     ],
     signal: Annotated[
-        str | None, typer.Option(help="The column that strategies see. Left out: say which there are.")
+        str | None,
+        typer.Option(help="The column that strategies see. Left out: that of digits; of a file, say which."),
     ] = None,
     report: Annotated[
         str | None,

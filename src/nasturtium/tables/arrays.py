@@ -22,6 +22,7 @@ from nasturtium.tables.base import Table
 from nasturtium.tables.rows import refuse_foreign
 
 TAKEN = ("file", "allow_pickle")  # by NumPy's function that writes
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(path: Path) -> Table:
@@ -31,7 +32,7 @@ def read_arrays(path: Path) -> Table:
     arrays = _load(path)
     space = _space(arrays.pop("space", None))
     values = {name: _values(d, arrays.pop(name, None)) for name, d in space.decisions.items()}
-    if len(set(map(len, values.values()))) != 1:
+    if len(set(map(len, values.values()))) > 1:
         lengths = ", ".join(f"{name} {len(numbers)}" for name, numbers in values.items())
         raise UsageError(f"decisions have arrays of different lengths: {lengths}")
     rows = list(zip(*values.values(), strict=True))
@@ -52,7 +53,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             raise ValueError("it is no whole .npz file, such as np.savez writes")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         hint = "; objects are never loaded, save numbers and texts" if "pickle" in str(error) else ""
         raise UsageError(f"it can't be read as a table: {error}{hint}") from None
 
@@ -62,7 +63,7 @@ def _space(text: np.ndarray | None) -> SearchSpace:
         raise UsageError("it has no array 'space'; save json.dumps(space.to_dict()) as one")
     try:
         return SearchSpace.from_dict(json.loads(str(text)))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"its array 'space' is no search space: {error}") from None
 
 

@@ -78,7 +78,7 @@ def _declared(path: Path, fields: Fields) -> tuple[SearchSpace, list[Row]]:
     """The space of a file, and the rows of the columns that are its decisions, which are taken out."""
     try:
         space = SearchSpace.from_dict(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path.name} is no search space: {error}") from None
     missing = [name for name in space.decisions if name not in fields]
     if missing:
