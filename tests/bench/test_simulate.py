@@ -136,6 +136,8 @@ def test_the_budget_is_in_full_trainings():
     script = [(i % 6, 2, None) for i in range(99)]
     assert len(simulate(Scripted(*script), CURVES, queries=3).rows) == 12
     over = simulate(Scripted((0, 2, None), (1, None, None), (2, None, None), (3, 2, None)), CURVES, queries=2)
+    assert over.within(2).rows.tolist() == [0, 1]
+    assert over.within(2).spent.tolist() == [0.25, 1.25]
     assert over.spent.tolist() == [0.25, 1.25, 2.25]  # the last one began before two were spent
 
 

@@ -55,6 +55,15 @@ def test_several_signals_each_with_its_goal_and_simulated_seconds(table: Path, t
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
 
 
+def test_our_own_table_needs_no_more_than_its_name(tmp_path: Path) -> None:
+    done = bench("--benchmark", "digits", "--queries", "20", "--seeds", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "test_accuracy of the best val_accuracy so far" in " ".join(done.stdout.split())
+    done = bench("--benchmark", "digits", "--signal", "test_acuracy", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'test_accuracy'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -69,7 +78,7 @@ def test_several_signals_each_with_its_goal_and_simulated_seconds(table: Path, t
         (["--signal", "test", "--strategies", "nsga2:size=3"], "'nsga2' has no option 'size'"),
         (["--signal", "test", "--goal", "up"], "the goal is 'min' or 'max', not 'up'"),
         (["--signal", "test", "--queries", "0"], "Invalid value for '--queries'"),
-        (["--benchmark", "none.csv", "--signal", "test"], "none.csv can't be read as a table"),
+        (["--benchmark", "none.csv", "--signal", "test"], "none.csv: it can't be read as a table"),
     ],
 )
 def test_wrong_input_is_explained_and_leaves_with_2(words: list[str], said: str, table: Path) -> None:

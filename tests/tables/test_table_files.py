@@ -1,10 +1,12 @@
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from nasturtium.core.errors import UsageError
+from nasturtium.space.conditions import When
 from nasturtium.space.decision import Decision
 from nasturtium.space.search_space import SearchSpace
 from nasturtium.spaces.nasbench201 import nasbench201, to_string
@@ -60,7 +62,7 @@ def test_a_declared_space_with_a_column_for_each_decision(tmp_path):
         ("arch,x\n|conv~0|,1\n", None, "is no cell of NAS-Bench-201"),
         (f"arch,x\n{CELL.format(*['none'] * 6)},much\n", None, "no column holds numbers"),
         ("inputs,x\n0 1,1\n", DECLARED, "no column for the decision 'width'"),
-        ("inputs,width,x\n0 1,8,1\n0 1,9,1\n", DECLARED, "line 3: decision 'width' has no option '9'"),
+        ("inputs,width,x\n0 1,8,1\n0 1,9,1\n", DECLARED, "row 2: decision 'width' has no option '9'"),
         ("inputs,width,x\n0 1,8,1\n0 1,8,1\n", DECLARED, "rows 1 and 2 are of one architecture"),
     ],
 )
@@ -88,3 +90,63 @@ def test_a_file_that_is_not_there_or_not_packed_is_refused(tmp_path):
 def test_texts_that_are_no_cells_are_refused(text):
     with pytest.raises(UsageError, match="is no cell of NAS-Bench-201"):
         row_of(text)
+
+
+def test_rows_that_are_no_architectures_are_refused(tmp_path):
+    space = SearchSpace(
+        [Decision("depth", (1, 2)), Decision("op", ("a", "b"))],
+        {"op": frozenset({frozenset({When("depth", frozenset({2}))})})},
+    )
+    with pytest.raises(UsageError, match="row 2: decision 'op' is given but switched off"):
+        read_table(written(tmp_path, "depth,op,x\n2,a,1\n1,a,1\n", space=space))
+    with pytest.raises(UsageError, match="row 1: decision 'width' is missing"):
+        read_table(written(tmp_path, "width,inputs,x\n,0 1,1\n", space=DECLARED))
+
+
+def parquet(path: Path, columns: dict[str, list]) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_parquet_files_have_the_columns_of_csv_files_with_types(tmp_path):
+    space = SearchSpace(
+        [Decision("depth", (1, 2)), Decision("width", (8, 16)), Decision("inputs", (0, 1, 2), k=2)],
+        {"width": frozenset({frozenset({When("depth", frozenset({2}))})})},
+    )
+    (tmp_path / "table.space.json").write_text(json.dumps(space.to_dict()))
+    columns = {
+        "accuracy": [0.5, 0.75, 0.25],
+        "depth": [2, 1, 2],
+        "width": [8.0, None, 16.0],  # as programs write whole numbers of which some are missing
+        "inputs": ["0 1", "1 2", "0 2"],
+        "remark": ["a", None, "b"],
+        "gaps": [1.0, None, 2.0],
+    }
+    table = read_table(parquet(tmp_path / "table.parquet", columns))
+    assert list(table) == [(2, 8, (0, 1)), (1, None, (1, 2)), (2, 16, (0, 2))]
+    assert {name: column.tolist() for name, column in table.columns.items()} == {
+        "accuracy": [0.5, 0.75, 0.25]
+    }
+    columns["width"] = [8.0, float("nan"), 12.0]
+    with pytest.raises(UsageError, match="row 3: decision 'width' has no option 12"):
+        read_table(parquet(tmp_path / "table.parquet", columns))
+
+
+def test_parquet_files_of_nasbench201_and_files_that_are_none(tmp_path):
+    cells = [CELL.format(*(NAMES[(i + j) % 5] for j in range(6))) for i in range(5)]
+    path = parquet(tmp_path / "cells.parquet", {"arch": cells, "accuracy": [1, 2, 3, 4, 5]})
+    assert list(read_table(path)) == [row_of(cell) for cell in cells]
+    with pytest.raises(UsageError, match="'None' is no cell of NAS-Bench-201"):
+        read_table(parquet(path, {"arch": [None, cells[0]], "accuracy": [1, 2]}))
+    path.write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match="cells.parquet: it can't be read as a table"):
+        read_table(path)
+    with pytest.raises(UsageError, match="none.parquet: it can't be read as a table"):
+        read_table(tmp_path / "none.parquet")
+
+
+def test_without_pyarrow_the_error_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"table.parquet: .*pip install 'nasturtium\[parquet\]'"):
+        read_table(tmp_path / "table.parquet")

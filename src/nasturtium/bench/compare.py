@@ -36,14 +36,15 @@ class Benchmark:
     seconds: str | None = None
 
     def search(self, make: Make, seed: int) -> History:
-        """What a strategy looks up."""
-        return simulate(
+        """What a strategy looks up within the budget."""
+        found = simulate(
             make(self.problem, seed),
             self.table,
             queries=self.queries,
             workers=self.workers,
             seconds=None if self.seconds is None else self.table.column(self.seconds),
         )
+        return found.within(self.queries)
 
     @cached_property
     def problem(self) -> Problem:

@@ -3,8 +3,9 @@
 import heapq
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import count
+from typing import Self
 
 import numpy as np
 
@@ -28,6 +29,11 @@ class History:
     losses: np.ndarray
     spent: np.ndarray
 
+    def within(self, queries: int) -> Self:
+        """What was over when so many full trainings were spent; the rest does not count."""
+        over = self.spent <= queries + 1e-9
+        return type(self)(*(getattr(self, field.name)[over] for field in fields(self)))
+
 
 def fidelities(table: Table, signals: Sequence[str]) -> tuple[Fidelity, ...]:
     """Rungs up to all epochs of the table, if it knows a signal after each of them; else only one."""
@@ -47,8 +53,8 @@ def simulate(
     architectures counted again; less if it is finished before. It is told the columns that are its
     problem's objectives. Raises `UsageError` for one that proposes nothing.
 
-    A result shows the signals after the trial's epochs, and their curves up to there. `workers` evaluate at the
-    same time, each result coming when the time of its part is over: of its architecture's `seconds` (1 by
+    A result shows the signals after the trial's epochs, and their curves up to there. `workers` evaluate at
+    the same time, each result coming when the time of its part is over: of its architecture's `seconds` (1 by
     default) for all epochs, the share of the epochs that it adds to its parent. As in a study, whenever a
     worker is free the strategy is asked, unless it waits for a result.
     """

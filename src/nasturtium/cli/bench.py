@@ -19,6 +19,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Goal, Objective
 from nasturtium.study.progress import Progress
 from nasturtium.tables.files import read_table
+from nasturtium.tables.shipped import SHIPPED
 
 
 def benchmark_of(
@@ -30,10 +31,18 @@ def benchmark_of(
     workers: int,
     seconds: str | None,
 ) -> Benchmark:
-    """What a person asked for; `signal`, `report` and `goal` may be several with commas between. Raises
-    `UsageError` where it makes no sense.
+    """What a person asked for; `signal`, `report` and `goal` may be several with commas between.
+
+    A benchmark of our own knows what is searched for, unless `signal` says. Raises `UsageError` where it
+    makes no sense.
     """
-    table = read_table(path)
+    if (shipped := SHIPPED.get(str(path))) is None:
+        table = read_table(path)
+    else:
+        table = shipped.table()
+        if signal is None:
+            signal, report = shipped.signal, report or shipped.report
+        seconds = seconds or shipped.seconds
     if signal is None:
         raise UsageError(f"--signal says which column is searched; {path} has {', '.join(table.metrics)}")
     signals = _several(signal)

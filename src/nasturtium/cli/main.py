@@ -262,12 +262,16 @@ def methods(
 def bench(
     benchmark: Annotated[
         Path,
-        typer.Option(help="A table: CSV, perhaps .gz, or a benchmark's release, see docs/strategies.md."),
+        typer.Option(
+            help="A table: digits, which is ours, a file (.csv, .csv.gz, .parquet, .npz), or a benchmark's"
+            " release, see docs/strategies.md."
+        ),
     ],
     signal: Annotated[
         str | None,
         typer.Option(
-            help="The column that strategies see, or several: accuracy,size. Left out: say which there are."
+            help="The column that strategies see, or several: accuracy,size. Left out: that of digits; of a"
+            " file, say which there are."
         ),
     ] = None,
     report: Annotated[
