@@ -44,9 +44,7 @@ class StrategySampler(BaseSampler):
 
     def __init__(self, strategy: Strategy) -> None:
         if len(strategy.problem.fidelities) > 1:
-            raise UsageError(
-                "a sampler's strategy has one fidelity: no objective is told which of several"
-            )
+            raise UsageError("a sampler's strategy has one fidelity: no objective is told which of several")
         self.parameters = Parameters(strategy.problem.space)
         self._strategy = strategy
         self._rng = np.random.default_rng(strategy.seed)
