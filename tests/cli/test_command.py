@@ -36,7 +36,7 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (["--searching", "paths=9"], "there is no 'paths'"),
         (["--searching", "batch_size=8", "--method", "random"], "this method has no search settings"),
         (["--space", "network-morphism", "--method", "spos"], "such as random"),
-        (["--search-setting", "learning_rate=0.1,0.2"], "Methods to try instead: random"),
+        (["--search-setting", "learning_rate=0.1,0.2"], "Methods to try instead: black-box, random"),
         (["--search-setting", "learning=0.1,0.2", "--method", "random"], "did you mean 'learning_rate'"),
         (["--limit", "params=1000"], "method 'darts' can't keep parameters ≤ 1,000"),
         (["--limit", "parms=1000", "--method", "random"], "did you mean 'parameters'"),
