@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path)
     options = parser.parse_args()
     benchmark = benchmark_of(
-        options.table, options.signal, options.report, options.goal, options.queries, 1, options.seconds
+        options.table, options.signal, options.report, options.goal, options.queries, 1, options.seconds, None
     )
     everyone = {**entrants(options.strategies.split(",")), "pymoo": Pymoo}
     run(benchmark, everyone, options.seeds, options.to, Console(), SILENT)

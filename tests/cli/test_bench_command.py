@@ -12,15 +12,16 @@ OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All cells of NAS-Bench-201, with the number of their convolutions."""
+    """All cells of NAS-Bench-201, with the number of their convolutions, and with luck that no cell shows."""
     path = tmp_path_factory.mktemp("tables") / "cells.csv"
     with path.open("w") as file:
-        print("arch,convolutions,test,edges,time", file=file)
-        for ops in product(OPS, repeat=6):
+        print("arch,convolutions,test,edges,time,luck,rumour", file=file)
+        for i, ops in enumerate(product(OPS, repeat=6)):
+            luck = i * 7919 % 10007
             cell = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*ops)
             number = sum("conv" in op for op in ops)
             edges = sum(op != "none" for op in ops)
-            print(f"{cell},{number},{10 * number},{edges},{1 + number}", file=file)
+            print(f"{cell},{number},{10 * number},{edges},{1 + number},{luck},{luck**2}", file=file)
     return path
 
 
@@ -39,7 +40,7 @@ def test_strategies_are_compared_and_curves_written(table: Path, tmp_path: Path)
     assert "the best of the table is 60" in said
     assert "top 16" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["curves.csv", "regret.png"]
-    assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 1 + 3 * 40
+    assert len((tmp_path / "out" / "curves.csv").read_text().splitlines()) == 1 + 4 * 40
 
 
 def test_several_signals_each_with_its_goal_and_simulated_seconds(table: Path, tmp_path: Path) -> None:
@@ -64,6 +65,18 @@ def test_our_own_table_needs_no_more_than_its_name(tmp_path: Path) -> None:
     assert "did you mean 'test_accuracy'" in done.stderr
 
 
+def test_hints_are_columns_that_auto_may_look_up(table: Path, tmp_path: Path) -> None:
+    words = ["--signal", "luck", "--strategies", "auto", "--queries", "30", "--seeds", "3", "--to"]
+    done = bench("--benchmark", str(table), *words, "with", "--hints", "rumour,edges", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert bench("--benchmark", str(table), *words, "without", cwd=tmp_path).returncode == 0
+    missing = {
+        name: 10006 - float((tmp_path / name / "curves.csv").read_text().splitlines()[-1].split(",")[2])
+        for name in ("with", "without")
+    }
+    assert missing["with"] < missing["without"] / 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -76,6 +89,8 @@ def test_our_own_table_needs_no_more_than_its_name(tmp_path: Path) -> None:
         (["--signal", "test,convolutions", "--report", "test"], "--report has 1 for 2 of --signal"),
         (["--signal", "test", "--goal", "max,min"], "--goal has 2 for 1 of --signal"),
         (["--signal", "test", "--strategies", "nsga2:size=3"], "'nsga2' has no option 'size'"),
+        (["--signal", "test", "--hints", "edges,test"], "'test' can't be a hint"),
+        (["--signal", "test", "--hints", "edge"], "did you mean 'edges'"),
         (["--signal", "test", "--goal", "up"], "the goal is 'min' or 'max', not 'up'"),
         (["--signal", "test", "--queries", "0"], "Invalid value for '--queries'"),
         (["--benchmark", "none.csv", "--signal", "test"], "none.csv: it can't be read as a table"),

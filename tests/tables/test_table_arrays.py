@@ -120,6 +120,10 @@ def test_tables_that_files_cannot_hold_are_refused(tmp_path):
     one = np.ones(1)
     with pytest.raises(UsageError, match="has constraints"):
         write_table(tmp_path / "table.npz", Table(ruled, [(0,)], {"x": one}))
+    with pytest.raises(UsageError, match="found by a key"):
+        write_table(
+            tmp_path / "table.npz", Table(DECLARED, ROWS[:1], {"x": one}, key=lambda arch: arch.digest)
+        )
     with pytest.raises(UsageError, match="written as .npz files, not as table.csv"):
         write_table(tmp_path / "table.csv", TABLE)
     for name in ("depth", "space", "file"):

@@ -10,7 +10,7 @@ from scipy import stats
 from nasturtium.bench.judging import FrontVolume, Incumbent, Judge, queries_to_top
 from nasturtium.bench.simulate import History, fidelities, simulate
 from nasturtium.problem.objectives import Objective
-from nasturtium.problem.protocols import Problem, Strategy
+from nasturtium.problem.protocols import Hints, Problem, Strategy
 from nasturtium.tables.base import Table
 
 Make = Callable[[Problem, int], Strategy]
@@ -25,7 +25,7 @@ class Benchmark:
     The budget is `queries`, for every strategy the same. These are full trainings: what is trained for a part
     of the table's epochs is that part of one. `workers` are as in `simulate`: so many
     architectures are evaluated at the same time, for as many `seconds` as that column says of each (1 without
-    one). More of them end sooner, not with more queries.
+    one). More of them end sooner, not with more queries. `hints` go to the strategies as they are.
     """
 
     table: Table
@@ -34,6 +34,7 @@ class Benchmark:
     queries: int
     workers: int = 1
     seconds: str | None = None
+    hints: Hints | None = None
 
     def search(self, make: Make, seed: int) -> History:
         """What a strategy looks up within the budget."""
@@ -50,7 +51,7 @@ class Benchmark:
     def problem(self) -> Problem:
         """What strategies see."""
         rungs = fidelities(self.table, [signal.metric for signal in self.signals])
-        return Problem(self.table.space, self.signals, rungs)
+        return Problem(self.table.space, self.signals, rungs, hints=self.hints)
 
     @cached_property
     def judge(self) -> Judge:

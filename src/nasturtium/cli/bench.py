@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import cast
@@ -10,14 +10,17 @@ from typing import cast
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
+from rich.table import Table as Printed
 
 from nasturtium.bench.compare import Benchmark, Make, Standing, compare, critical_difference
 from nasturtium.bench.judging import TOP
 from nasturtium.bench.write import write_all
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.objectives import Goal, Objective
+from nasturtium.problem.protocols import Hints
 from nasturtium.study.progress import Progress
+from nasturtium.tables.base import Table
 from nasturtium.tables.files import read_table
 from nasturtium.tables.shipped import SHIPPED
 
@@ -30,8 +33,9 @@ def benchmark_of(
     queries: int,
     workers: int,
     seconds: str | None,
+    hints: str | None,
 ) -> Benchmark:
-    """What a person asked for; `signal`, `report` and `goal` may be several with commas between.
+    """What a person asked for; `signal`, `report`, `goal` and `hints` may be several with commas between.
 
     A benchmark of our own knows what is searched for, unless `signal` says. Raises `UsageError` where it
     makes no sense.
@@ -57,7 +61,17 @@ def benchmark_of(
         tuple(Objective(column, cast(Goal, goal)) for column, goal in zip(columns, goals, strict=True))
         for columns in (signals, reports)
     )
-    return Benchmark(table, searched, judged, queries, workers, seconds)
+    known = None if hints is None else _columns(table, _several(hints), never=(*signals, *reports))
+    return Benchmark(table, searched, judged, queries, workers, seconds, known)
+
+
+def _columns(table: Table, names: Sequence[str], never: Collection[str]) -> Hints:
+    """Columns of a table as hints; what is searched or judged by is none."""
+    for name in names:
+        if name in never:
+            raise UsageError(f"{name!r} can't be a hint: it is what is searched or judged by")
+    columns = np.stack([table.column(name) for name in names], axis=1)
+    return lambda archs: columns[table.rows(archs)]
 
 
 def _several(text: str) -> list[str]:
@@ -87,13 +101,13 @@ def run(
         out.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(benchmark: Benchmark, found: Sequence[Standing], seeds: int) -> Table:
+def _table(benchmark: Benchmark, found: Sequence[Standing], seeds: int) -> Printed:
     points = sorted({max(benchmark.queries // part, 1) for part in (4, 2, 1)})
     heads = ["strategy", "rank", *(f"after {n}" for n in points), "mean"]
     if len(benchmark.signals) == 1:
         heads.append(f"top {TOP}")
     columns = (Column(head, no_wrap=head != "strategy", overflow="fold") for head in heads)
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Printed(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for standing in found:
         row = [standing.strategy, f"{standing.rank:.2f}"]
         row += [_with_interval(*standing.after(n), seeds) for n in points]

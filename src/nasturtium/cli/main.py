@@ -283,7 +283,7 @@ def bench(
     ] = None,
     strategies: Annotated[
         str, typer.Option(help="Names with commas between, or with options: optuna:sampler=gp.")
-    ] = "random,evolution,local-search",
+    ] = "random,evolution,local-search,auto",
     goal: Annotated[str, typer.Option(help="max or min, of all columns or of each: max,min.")] = "max",
     queries: Annotated[int, typer.Option(min=1, help="Architectures looked up by each.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each strategy.")] = 20,
@@ -295,6 +295,13 @@ def bench(
             " all alike."
         ),
     ] = None,
+    hints: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns that strategies may look up of any architecture, at no cost: parameters, zero-cost"
+            " scores. Only auto does."
+        ),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Write curves and pictures to this folder.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -303,7 +310,7 @@ def bench(
         from nasturtium.bench.entrants import entrants
         from nasturtium.cli import bench as shown
 
-        found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers, seconds)
+        found = shown.benchmark_of(benchmark, signal, report, goal, queries, workers, seconds, hints)
         named = entrants(name.strip() for name in strategies.split(","))
         shown.run(found, named, seeds, to, out, _progress(quiet=not out.is_terminal))
 

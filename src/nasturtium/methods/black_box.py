@@ -15,8 +15,9 @@ class BlackBoxSettings(Settings):
     what = "search settings"
 
     strategy: str = Field(
-        "evolution",
-        description="what proposes the architectures that are trained: evolution, asha, bohb, nsga2, …",
+        "auto",
+        description="what proposes the architectures that are trained: auto (evolution in a space without"
+        " end), asha, bohb, nsga2, …",
     )
 
     @field_validator("strategy")
@@ -51,4 +52,5 @@ class BlackBoxSearch(TrainingSearch):
 
     def __init__(self, task: Task) -> None:
         self.settings = SETTINGS.changed(task.searching)
-        super().__init__(task, STRATEGIES.get(self.settings.strategy))
+        endless = self.settings.strategy == "auto" and task.blueprint.space.unbounded
+        super().__init__(task, STRATEGIES.get("evolution" if endless else self.settings.strategy))

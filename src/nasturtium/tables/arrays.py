@@ -93,14 +93,16 @@ def _finite(array: np.ndarray) -> bool:
 def write_table(path: Path, table: Table) -> None:
     """Write a table as a NumPy file; the same table makes the same bytes.
 
-    Raises `UsageError` for another ending than `.npz`, for a space with constraints, which are code, and for
-    columns that have the name of something else in the file.
+    Raises `UsageError` for another ending than `.npz`, for a space with constraints or a table whose rows are
+    found by a key, which are code, and for columns that have the name of something else in the file.
     """
     space = table.space
     if path.suffix != ".npz":
         raise UsageError(f"tables are written as .npz files, not as {path.name}")
     if space.constraints:
         raise UsageError("this table's space has constraints; they are code, which no file holds")
+    if table.key is not None:
+        raise UsageError("this table's rows are found by a key; it is code, which no file holds")
     content: dict[str, Any] = {"space": json.dumps(space.to_dict()), **_numbers(space, table)}
     for name, metric in {**table.columns, **table.curves}.items():  # a curve is no column in the file
         if name in content or name in TAKEN:
