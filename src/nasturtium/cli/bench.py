@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Column
 from rich.table import Table as Printed
 
@@ -23,6 +24,8 @@ from nasturtium.study.progress import Progress
 from nasturtium.tables.base import Table
 from nasturtium.tables.files import read_table
 from nasturtium.tables.shipped import SHIPPED
+
+WIDEST = 200  # characters of a table
 
 
 def benchmark_of(
@@ -95,7 +98,10 @@ def run(
         )
     finally:
         bar.finish()
-    out.print(_table(benchmark, found, seeds))
+    table = _table(benchmark, found, seeds)
+    needed = Measurement.get(out, out.options.update(width=WIDEST), table).maximum
+    out.width = max(out.width, needed)  # a line that is too long reads better than names in pieces
+    out.print(table)
     out.print(_reading(benchmark, found, seeds, time.perf_counter() - began), highlight=False, markup=False)
     for path in write_all(to, benchmark, found) if to is not None else ():
         out.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
@@ -106,7 +112,7 @@ def _table(benchmark: Benchmark, found: Sequence[Standing], seeds: int) -> Print
     heads = ["strategy", "rank", *(f"after {n}" for n in points), "mean"]
     if len(benchmark.signals) == 1:
         heads.append(f"top {TOP}")
-    columns = (Column(head, no_wrap=head != "strategy", overflow="fold") for head in heads)
+    columns = (Column(head, no_wrap=True) for head in heads)
     table = Printed(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for standing in found:
         row = [standing.strategy, f"{standing.rank:.2f}"]
