@@ -18,6 +18,7 @@ from space.space_examples import conditional, darts_like
 NAMES = STRATEGIES.names()
 LEARNING = [name for name in NAMES if name not in ("random", "grid")]
 PROMOTING = [name for name in NAMES if "fidelities" in STRATEGIES.info(name).abilities]
+MODELLING = ("auto", "bananas", "gp", "npenas", "smac", "weaknas")
 ONE, THREE = (Fidelity(1),), (Fidelity(1), Fidelity(3), Fidelity(9))
 
 
@@ -238,6 +239,8 @@ def test_a_snapshot_goes_on_like_the_search_that_it_was_taken_of(name, space):
 def test_it_beats_random_search_by_more_than_chance(name, limit):
     """By more than two standard errors of the paired difference over several problems, at equal cost."""
     seeds, fidelities, trainings = (10, THREE, 60) if name in PROMOTING else (6, ONE, 150)
+    if name in MODELLING:
+        trainings = 60  # they need fewer and take longer for each
     toys = [Toy(seed, fidelities) for seed in range(seeds)]
     found, randomly = ([toy.search(n, limit, trainings) for toy in toys] for n in (name, "random"))
     gain = np.subtract(found, randomly)

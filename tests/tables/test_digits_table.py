@@ -85,7 +85,7 @@ def test_training_makes_the_stored_curve(table, tmp_path, values):
     splits = Digits().splits(0, valid_fraction=VALID_FRACTION)
     settings = TrainSettings.parse(TRAINING)
     parts = (splits.search_train, splits.search_valid)
-    estimator = TrainEstimator(BLUEPRINT, *parts, settings, fabric=make_fabric("cpu"))
+    estimator = TrainEstimator(BLUEPRINT, *parts, settings, epochs=table.epochs, fabric=make_fabric("cpu"))
     job = Job(0, arch, Fidelity(table.epochs), seed=0, workdir=tmp_path)
     found = [point["valid_accuracy"] for point in estimator.evaluate(job, lambda *_: True).curve]
     (row,) = table.rows([arch])
