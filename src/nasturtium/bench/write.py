@@ -1,6 +1,7 @@
 """What a comparison leaves behind: its curves as CSV and as pictures."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
 from pathlib import Path
@@ -12,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from nasturtium.bench.compare import Benchmark, Standing, half_width
 from nasturtium.report.style import COLORS, FAINT, GREY, INK, Dash, new_figure, plain, png
 
-DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)))  # the second for strategies for which colours don't suffice
+DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))  # later ones where colours don't suffice
+NAMES = 4  # in a line of the legend
 TIMES = 200  # points of the grid of simulated seconds
 Curves = Mapping[str, np.ndarray]
 """By strategy: seeds × points."""
@@ -58,8 +60,12 @@ def write_curves(path: Path, axis: str, points: np.ndarray, curves: Curves) -> N
 
 def regret_picture(benchmark: Benchmark, axis: str, points: np.ndarray, curves: Curves) -> bytes:
     """A PNG of the regret, how far what was found is from the best of the table, with 95 % intervals."""
-    figure = new_figure(4.6)
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.12, top=0.92)
+    lines = math.ceil(len(curves) / NAMES)  # of the legend
+    height = 4.6 + 0.25 * lines
+    figure = new_figure(height)
+    figure.subplots_adjust(
+        left=0.09, right=0.98, bottom=(0.55 + 0.25 * lines) / height, top=1 - 0.37 / height
+    )
     axes = figure.add_subplot()
     means = []
     for (strategy, rows), (dash, color) in zip(curves.items(), cycle(product(DASHES, COLORS)), strict=False):
@@ -72,7 +78,7 @@ def regret_picture(benchmark: Benchmark, axis: str, points: np.ndarray, curves: 
     plain(axes, x=axis, title=f"Regret by {benchmark.judge.label}")
     axes.set_ylabel("distance from the best of the table")
     _scale(axes, points, np.array(means))
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper right", ncols=2)
+    figure.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower center", ncols=NAMES)
     return png(figure)
 
 
