@@ -64,7 +64,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--before", type=int, default=1000, help="trials told before the clock starts")
-    parser.add_argument("--steps", type=int, default=2000, help="trials timed; of `auto` and `optuna` a tenth")
+    parser.add_argument("--steps", type=int, default=2000, help="trials timed; of slow ones a tenth")
     parser.add_argument("--rounds", type=int, default=5, help="the median of so many is shown")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
