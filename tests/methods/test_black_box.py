@@ -57,11 +57,11 @@ def test_a_promoted_trial_ends_where_an_uninterrupted_one_would(tmp_path):
     assert torch.is_tensor(next(iter(state["net"].values())))
 
 
-def test_evolution_trains_each_proposal_fully(tmp_path):
+def test_the_default_trains_each_proposal_fully(tmp_path):
     run_stages(tmp_path, stages_of("black-box", task("2 trials")))
     trials = RunLog.read(tmp_path, "run").trials("search")
     assert [t.fidelity.epochs for t in trials] == [8, 8]
-    assert METHODS.info("black-box").settings.strategy == "evolution"
+    assert METHODS.info("black-box").settings.strategy == "auto"
 
 
 def test_what_can_not_be_is_refused_before_anything_is_spent():
@@ -69,6 +69,8 @@ def test_what_can_not_be_is_refused_before_anything_is_spent():
         stages_of("black-box", task(strategy="asah"))
     with pytest.raises(UsageError, match="there is no 'paths'"):
         stages_of("black-box", task(paths=3))
-    growing = replace(task_of("network-morphism", {}), searching={"strategy": "bohb"})
+    endless = task_of("network-morphism", {})
+    assert stages_of("black-box", endless)  # auto is evolution there
+    growing = replace(endless, searching={"strategy": "bohb"})
     with pytest.raises(UsageError, match="bohb needs a list of decisions"):
         stages_of("black-box", growing)

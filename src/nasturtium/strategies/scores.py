@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from nasturtium.problem.records import Trial
 
@@ -16,6 +15,8 @@ def scores(trials: Sequence[Trial], objectives: int) -> np.ndarray:
     normal distribution, negated; equals share theirs. So neither outliers nor the shape of the losses'
     distribution matter, and trials over a limit follow all others, by their violation.
     """
+    from scipy.stats import rankdata  # half a second, which nobody waits for who does not search
+
     within = np.array([trial.status == "ok" for trial in trials])
     ranks = np.empty((len(trials), objectives))
     if within.any():

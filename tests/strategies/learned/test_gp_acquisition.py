@@ -72,7 +72,7 @@ def test_with_pending_rows_it_is_the_mean_over_what_they_may_be(monkeypatch):
 
 
 def test_with_two_objectives_it_is_the_expected_hypervolume(monkeypatch):
-    monkeypatch.setattr(acquisition, "DRAWS", 1024)
+    monkeypatch.setattr(acquisition, "DRAWS", 512)
     both = [process(0), process(1)]
     found = Acquisition(both, TOLD, PENDING, REFERENCE, seed=0)(NEW)
     values, known = draws(both, NEW, 1000), len(TOLD) + len(PENDING)
