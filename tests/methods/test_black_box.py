@@ -64,13 +64,15 @@ def test_the_default_trains_each_proposal_fully(tmp_path):
     assert METHODS.info("black-box").settings.strategy == "auto"
 
 
+def test_the_default_also_searches_a_space_without_end():
+    assert stages_of("black-box", replace(task_of("network-morphism", {}), searching={}))
+
+
 def test_what_can_not_be_is_refused_before_anything_is_spent():
     with pytest.raises(UsageError, match="unknown strategy 'asah': did you mean 'asha'"):
         stages_of("black-box", task(strategy="asah"))
     with pytest.raises(UsageError, match="there is no 'paths'"):
         stages_of("black-box", task(paths=3))
-    endless = task_of("network-morphism", {})
-    assert stages_of("black-box", endless)  # auto is evolution there
-    growing = replace(endless, searching={"strategy": "bohb"})
+    growing = replace(task_of("network-morphism", {}), searching={"strategy": "bohb"})
     with pytest.raises(UsageError, match="bohb needs a list of decisions"):
         stages_of("black-box", growing)
