@@ -80,3 +80,14 @@ def test_a_mixture_weighs_scales_of_one_depth_together():
 def test_a_depth_of_no_or_of_several_dimensions_is_refused(depth, named):
     with pytest.raises(UsageError, match=f"follows from one dimension, but this one from {named}"):
         Repeat(depth, lambda i: AddOne())
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_depths_of_different_sizes_are_not_mixed_and_the_reason_is_told(stride):
+    """Of one pixel PyTorch would make as many as the other has, and say nothing."""
+    blueprint = Blueprint(lambda: Repeat("depth", lambda i: nn.AvgPool2d(stride), (1, 2)))
+    supernet = Supernet(blueprint, Softmax())
+    with pytest.raises(UsageError, match=f"1×3×{16 // stride}×.* and 1×3×{16 // stride**2}×.*black-box"):
+        supernet(torch.rand(1, 3, 16, 16))
+    supernet.activate(Architecture({"depth": 2}))
+    assert supernet(torch.rand(1, 3, 16, 16)).shape[-1] == 16 // stride**2

@@ -48,6 +48,8 @@ def uniform(space: SearchSpace, seed: int) -> float:
 
 def test_samples_are_uniform_over_architectures():
     assert conditional().size() == 10
+    assert conditional().has_at_most(10)
+    assert not conditional().has_at_most(9)
     assert uniform(conditional(), 1) > 0.01
 
 
@@ -74,6 +76,7 @@ def test_rejection_takes_over_where_constraints_are_entangled(monkeypatch):
     space = SearchSpace(decisions, constraints=[rule])
     with pytest.raises(UsageError, match="too many decisions"):
         space.size()
+    assert not space.has_at_most(10**9)
     assert set(space.enumerate()) == set(every)
     seen = Counter(draws(space, 100 * 27, 3))
     assert chisquare([seen[arch] for arch in every]).pvalue > 0.01

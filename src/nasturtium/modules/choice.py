@@ -154,13 +154,26 @@ def key_of(decision: Decision, option: Option) -> str:
 def mix(gate: Gate, run: Callable[[int], Tensor]) -> Tensor:
     """The sum of what the gate's options give, weighted if the gate has weights.
 
-    `run` takes an option's position.
+    `run` takes an option's position. Raises `UsageError` for weighted options of different shapes.
     """
     if gate.weight is None:
         return add(run(i) for i in gate.index)
-    return add(
-        (idling(run, i) if i in gate.idle else run(i)) * gate.weight[at] for at, i in enumerate(gate.index)
-    )
+    outputs = (idling(run, i) if i in gate.idle else run(i) for i in gate.index)
+    return add(output * gate.weight[at] for at, output in enumerate(_of_one_shape(outputs)))
+
+
+def _of_one_shape(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The same tensors. Some that differ PyTorch would stretch, of others it would not say whose they are."""
+    shape = None
+    for tensor in tensors:
+        shape = tensor.shape if shape is None else shape
+        if tensor.shape != shape:
+            one, other = ("×".join(map(str, sizes)) for sizes in (shape, tensor.shape))
+            raise UsageError(
+                f"options that run together give one shape, but these give {one} and {other}: search this"
+                " space with a method that runs one option at a time, such as black-box or spos"
+            )
+        yield tensor
 
 
 def idling(run: Callable[..., Tensor], *of: Any) -> Tensor:

@@ -95,6 +95,13 @@ class SearchSpace:
             )
         return self._exact.count
 
+    def has_at_most(self, number: int) -> bool:
+        """Whether there are so many architectures or fewer; not where they can't be counted."""
+        try:
+            return self.size() <= number
+        except UsageError:
+            return False
+
     def sample(self, rng: np.random.Generator) -> Architecture:
         """One architecture, uniform over all valid architectures (not over decisions).
 

@@ -12,8 +12,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.search_space import SearchSpace
-from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.base import STRATEGIES, refuse_endless
 from nasturtium.strategies.candidates import Candidates
 from nasturtium.strategies.features import Features
 from nasturtium.strategies.scores import scores
@@ -53,10 +52,7 @@ class Auto(Strategy):
 
     def __init__(self, problem: Problem, *, seed: int = 0, first: int = 8, candidates: int = 500) -> None:
         super().__init__(problem, seed=seed)
-        if problem.space.unbounded:
-            raise UsageError(
-                "auto needs vectors of a fixed length, which a space without end has not; use evolution"
-            )
+        refuse_endless("auto", problem.space)
         if first < 1 or candidates < 1:
             raise UsageError(
                 f"auto begins with 1 or more architectures and has 1 or more candidates, not {first} and"
@@ -66,7 +62,7 @@ class Auto(Strategy):
         self._rng = np.random.default_rng(seed)
         self._features = Features(problem, self._rng)
         self._unseen = Unseen(problem.space.canonical)
-        self._whole = _has_at_most(problem.space, candidates)
+        self._whole = problem.space.has_at_most(candidates)
         self._asked: list[Architecture] = []
         self._losses: list[float] = []  # of each, as it was expected
         self._told: dict[int, Trial] = {}
@@ -82,9 +78,9 @@ class Auto(Strategy):
     def tell(self, trials: Sequence[Trial]) -> None:
         """Results, in any order; near a new best one there are new candidates."""
         for trial in trials:
-            best = self._best(1)
             self._told[trial.id] = trial
-            if self._candidates is not None and self._best(1) != best:
+            leads = self._best(1) == [trial.proposal.arch]
+            if leads and self._candidates is not None:
                 self._candidates.consider(self._children([trial.proposal.arch], CHILDREN))
 
     def _next(self) -> Architecture | None:
@@ -141,10 +137,3 @@ class Auto(Strategy):
 
     def _children(self, parents: Sequence[Architecture], each: int) -> list[Architecture]:
         return [self.problem.space.mutate(parent, self._rng) for parent in parents for _ in range(each)]
-
-
-def _has_at_most(space: SearchSpace, size: int) -> bool:
-    try:
-        return space.size() <= size
-    except UsageError:  # too entangled to be counted
-        return False

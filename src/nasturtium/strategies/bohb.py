@@ -10,7 +10,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem
 from nasturtium.problem.records import Trial
 from nasturtium.space.architecture import Architecture
-from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.base import STRATEGIES, refuse_endless
 from nasturtium.strategies.density import Density
 from nasturtium.strategies.hyperband import Hyperband
 from nasturtium.strategies.rungs import ETA, rung_of, standing
@@ -51,8 +51,7 @@ class BOHB(Hyperband):
         width: float = 0.1,
     ) -> None:
         super().__init__(problem, seed=seed, eta=eta)
-        if problem.space.unbounded:
-            raise UsageError("bohb needs a list of decisions, which this space without end has not")
+        refuse_endless("bohb", problem.space)
         if not 0 < quantile < 1:
             raise UsageError(f"the quantile of good architectures lies between 0 and 1, not at {quantile}")
         if not 0 <= random <= 1:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nasturtium.core.errors import UsageError
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import refuse_endless
 
 
 class Cube:
@@ -17,8 +17,7 @@ class Cube:
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        if space.unbounded:
-            raise UsageError("a space without end is no cube: it has no list of decisions")
+        refuse_endless("a cube", space)
         self._space = space
         self._values: list[tuple[Value, ...]] = [tuple(d.values()) for d in space.decisions.values()]
         self._at = [{value: i for i, value in enumerate(values)} for values in self._values]

@@ -78,9 +78,8 @@ class DEHB(Hyperband):
         self._rng = np.random.default_rng(seed)
         self._members: list[list[Member]] = [[] for _ in problem.fidelities]
         self._turns = [0] * len(problem.fidelities)  # targets so far, by rung
-        self._plan: deque[tuple[int, int | None]] = (
-            deque()
-        )  # rungs, and how many of the one below are parents
+        # rungs, and how many of the one below are parents
+        self._plan: deque[tuple[int, int | None]] = deque()
         self._planned = 0  # brackets
         self._points: dict[int, np.ndarray] = {}  # by trial, as are
         self._targets: dict[int, int] = {}  # the places that children compete for
@@ -145,11 +144,9 @@ class DEHB(Hyperband):
             pool = sorted(self._members[rung - 1], key=lambda member: member.worth)[:parents]
         others = [m for members in self._members for m in members if m not in (*pool, target)]
         missing = min(max(3 - len(pool), 0), len(others))
-        return (
-            pool + [others[i] for i in self._rng.choice(len(others), missing, replace=False)]
-            if missing
-            else pool
-        )
+        if missing:
+            pool += [others[i] for i in self._rng.choice(len(others), missing, replace=False)]
+        return pool
 
     def _shorter(self, rung: int, arch: Architecture) -> int | None:
         """The longest training of `arch` that can be continued to `rung`."""

@@ -14,7 +14,7 @@ from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
-from nasturtium.strategies.base import STRATEGIES
+from nasturtium.strategies.base import STRATEGIES, refuse_endless
 from nasturtium.strategies.nsga2 import best_first
 from nasturtium.strategies.scores import scores
 from nasturtium.strategies.unseen import Unseen
@@ -53,8 +53,7 @@ class GaussianProcessSearch(Strategy):
                 f"gp takes 2 or more initial architectures and {PARENTS} or more candidates, not"
                 f" {initial} and {candidates}"
             )
-        if problem.space.unbounded:
-            raise UsageError("a Gaussian process compares decisions, but this space has no list of them")
+        refuse_endless("gp", problem.space)
         if importlib.util.find_spec("botorch") is None:
             raise UsageError("gp needs BoTorch: pip install 'nasturtium[botorch]'")
         from nasturtium.strategies.learned.surrogate import Surrogate  # here: it takes seconds

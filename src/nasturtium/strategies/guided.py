@@ -10,6 +10,7 @@ from nasturtium.predictors.base import PREDICTORS
 from nasturtium.problem.protocols import Problem, Strategy
 from nasturtium.problem.records import Proposal, Trial
 from nasturtium.space.architecture import Architecture
+from nasturtium.strategies.base import refuse_endless
 from nasturtium.strategies.unseen import Unseen
 
 
@@ -39,11 +40,7 @@ class Guided(Strategy):
         super().__init__(problem, seed=seed)
         if len(problem.objectives) > 1:
             raise UsageError("a predictor learns one loss; give it one objective, or use nsga2 for several")
-        if problem.space.unbounded:
-            raise UsageError(
-                "a predictor needs vectors of a fixed length, which a space without end has not; use"
-                " evolution or annealing"
-            )
+        refuse_endless("a predictor", problem.space)
         if initial < 2 or batch < 1:
             raise UsageError(
                 "a predictor begins with 2 or more random results and chooses batches of 1 or more, not"

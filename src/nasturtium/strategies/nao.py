@@ -13,16 +13,7 @@ from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.scores import scores
 from nasturtium.strategies.unseen import Unseen
 
-LENGTHS = (
-    0.5,
-    1.0,
-    1.5,
-    2.0,
-    2.5,
-    3.0,
-    4.0,
-    5.0,
-)  # of steps uphill, until there are enough new architectures
+LENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)  # of steps uphill, until enough is new
 
 
 @STRATEGIES.register(

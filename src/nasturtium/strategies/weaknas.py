@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from nasturtium.core.errors import UsageError
 from nasturtium.problem.protocols import Problem
 from nasturtium.space.architecture import Architecture
-from nasturtium.space.search_space import SearchSpace
 from nasturtium.strategies.base import STRATEGIES
 from nasturtium.strategies.guided import Guided, first
 
@@ -59,7 +58,7 @@ class WeakNAS(Guided):
             )
         self._top, self._strangers, self._mutations, self._rounds = top, strangers, mutations, rounds
         self._region: list[Architecture] = []
-        self._all = list(problem.space.enumerate()) if _is_small(problem.space) else []
+        self._all = list(problem.space.enumerate()) if problem.space.has_at_most(MOST) else []
 
     def choose(self) -> Sequence[Architecture]:
         """An even draw from what is predicted to be the top."""
@@ -81,10 +80,3 @@ class WeakNAS(Guided):
         parents = [*self.best(self._batch), *self._region]
         strangers = [self.problem.space.sample(self._rng) for _ in range(self._strangers)]
         return [*self._region, *self.mutations(parents, self._mutations), *strangers]
-
-
-def _is_small(space: SearchSpace) -> bool:
-    try:
-        return space.size() <= MOST
-    except UsageError:  # it can't be counted
-        return False

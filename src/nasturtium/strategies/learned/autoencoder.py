@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from nasturtium.core.errors import UsageError
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.decision import Value
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import refuse_endless
 
 
 class Autoencoder(nn.Module):
@@ -27,8 +27,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, space: SearchSpace, *, seed: int, hidden: int = 64, latent: int = 32) -> None:
         super().__init__()
-        if space.unbounded:
-            raise UsageError("an autoencoder decides named decisions, but this space has no list of them")
+        refuse_endless("an autoencoder", space)
         self._space = space
         self._sizes = [len(decision.options) for decision in space.decisions.values()]
         self._picks = torch.tensor([d.k for d in space.decisions.values() for _ in d.options])

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from nasturtium.core.errors import UsageError
 from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import active, in_order
 from nasturtium.space.decision import Decision, Value, members
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import refuse_endless
 
 TRIES = 100  # samples that break a constraint, before one is repaired
 
@@ -130,10 +130,7 @@ class Controller:
     def __init__(
         self, space: SearchSpace, *, seed: int, learning_rate: float, entropy: float, decay: float
     ) -> None:
-        if space.unbounded:
-            raise UsageError(
-                "a controller decides one decision after the other, but this space has no list of them"
-            )
+        refuse_endless("a controller", space)
         self.policy = Policy(space, seed=seed)
         self.baseline: float | None = None
         self._entropy, self._decay = entropy, decay

@@ -11,6 +11,7 @@ from nasturtium.space.architecture import Architecture
 from nasturtium.space.conditions import active, in_order
 from nasturtium.space.decision import Decision, Value
 from nasturtium.space.search_space import SearchSpace
+from nasturtium.strategies.base import refuse_endless
 from nasturtium.strategies.optuna.needed import optuna_module
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Parameters:
     """
 
     def __init__(self, space: SearchSpace) -> None:
-        if space.unbounded:
-            raise UsageError("Optuna needs a space with a list of decisions; this one has no largest network")
+        refuse_endless("Optuna", space)
         self.space = space
         self._order = in_order(space.conditions)
         self._values = {name: _written(decision) for name, decision in space.decisions.items()}
