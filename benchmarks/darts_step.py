@@ -24,6 +24,7 @@ from nasturtium.oneshot.arch_step import ArchStep, FirstOrder, SecondOrder
 from nasturtium.oneshot.relaxations.softmax import Softmax
 from nasturtium.oneshot.supernet import Supernet
 from nasturtium.spaces.darts import darts
+from nasturtium.training.memory import keep_freed_memory
 
 SEED = 0
 CLASSES = 10
@@ -197,6 +198,7 @@ def make(
 
 def work(variant: str, options: argparse.Namespace) -> None:
     """A process of one variant: a line on stdin asks for one step; its seconds and the peak memory answer."""
+    keep_freed_memory()  # as every training does
     net, batches = make(variant, options)
     step = Step(net, FirstOrder() if variant.endswith("first") else SecondOrder(), batches)
     baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from nasturtium.core.errors import UsageError
+from nasturtium.training.memory import keep_freed_memory
 
 LAYOUT = torch.channels_last
 """The order of images in memory while networks are trained: on a CPU convolutions of small networks are up to
@@ -22,7 +23,7 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
 
     `precision` is "32", "bf16" (mixed with 32 bits), or "auto": bf16 on a GPU that has it, 32 elsewhere. A
     device that is unknown or not there is a `UsageError`. On CUDA this switches cuDNN to its deterministic
-    algorithms.
+    algorithms; on a CPU the process from now on keeps the memory that it frees.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its tips are not for our readers
     if precision not in _PRECISIONS:
@@ -32,6 +33,8 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
+    elif kind == "cpu":
+        keep_freed_memory()
     mixed = precision == "bf16" or (precision == "auto" and kind == "cuda" and torch.cuda.is_bf16_supported())
     return Fabric(
         accelerator=kind,
