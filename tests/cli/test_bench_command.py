@@ -1,4 +1,4 @@
-"""`nasturtium bench` as people meet it: in a process of its own."""
+"""`nasturtium bench` as people meet it: in a process of its own, but for words that are refused at once."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from same_process import same_process
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -97,7 +98,7 @@ def test_hints_are_columns_that_auto_may_look_up(table: Path, tmp_path: Path) ->
     ],
 )
 def test_wrong_input_is_explained_and_leaves_with_2(words: list[str], said: str, table: Path) -> None:
-    done = bench("--benchmark", table.name, *words, cwd=table.parent)
-    assert done.returncode == 2
+    done = same_process("bench", "--benchmark", table.name, *words, cwd=table.parent)
+    assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -1,10 +1,11 @@
-"""The command as people meet it: in a process of its own."""
+"""The command as people meet it: in a process of its own, but for words that are refused at once."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from same_process import same_process
 
 from nasturtium.methods.base import METHODS
 
@@ -53,8 +54,8 @@ def nasturtium(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_wrong_input_is_explained_and_leaves_with_2(words: list[str], said: str, tmp_path: Path) -> None:
-    done = nasturtium("search", *words, cwd=tmp_path)
-    assert done.returncode == 2
+    done = same_process("search", *words, cwd=tmp_path)
+    assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -148,7 +149,7 @@ def test_a_space_is_described_and_drawn(tmp_path: Path) -> None:
 )
 def test_wrong_wishes_about_spaces_are_explained(words: list[str], said: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = nasturtium("spaces", *words, cwd=tmp_path)
-    assert done.returncode in (1, 2)
+    done = same_process("spaces", *words, cwd=tmp_path)
+    assert done.exit_code in (1, 2)
     assert said in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
