@@ -198,7 +198,7 @@ def make(
 
 def work(variant: str, options: argparse.Namespace) -> None:
     """A process of one variant: a line on stdin asks for one step; its seconds and the peak memory answer."""
-    keep_freed_memory()  # as every training does
+    keep_freed_memory()  # as `make_fabric` does for every training on a CPU
     net, batches = make(variant, options)
     step = Step(net, FirstOrder() if variant.endswith("first") else SecondOrder(), batches)
     baseline = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

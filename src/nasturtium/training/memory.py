@@ -5,7 +5,7 @@ import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # numbers of options in glibc's malloc.h
-_SET_BY_A_PERSON = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+SET_BY_A_PERSON = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
 
 
 def keep_freed_memory() -> None:
@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     page by page, which can take more time than computing them. Does nothing without glibc, and where the
     environment already says how to allocate (`MALLOC_MMAP_MAX_`, `GLIBC_TUNABLES`, …).
     """
-    if sys.platform != "linux" or any(name in os.environ for name in _SET_BY_A_PERSON):
+    if sys.platform != "linux" or any(name in os.environ for name in SET_BY_A_PERSON):
         return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if set_option is not None:
